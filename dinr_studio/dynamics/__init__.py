@@ -1,0 +1,1 @@
+"""Latent dynamics: integrators and the kinetic energy of what they integrate."""

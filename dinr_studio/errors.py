@@ -1,0 +1,33 @@
+"""The errors a user can meet: one sentence each, saying what was found, what is allowed and what to do."""
+
+
+class DinrError(Exception):
+    """Base of every error whose message is written for the user; the shell prints it and exits with status 2."""
+
+
+class ConfigError(DinrError):
+    """A setting has a value that is not allowed, or two settings contradict each other."""
+
+
+class FileFormatError(DinrError):
+    """A file cannot be read or written as asked: unknown format, damaged, empty, or not what it claims to be."""
+
+
+class DataError(DinrError):
+    """The values themselves cannot be used: complex, empty, constant, or all missing."""
+
+
+class RunFileError(DinrError):
+    """A run file is damaged, from a newer version, or not a run file at all."""
+
+
+class OutputError(DinrError):
+    """A result cannot be written: it exists already, the disk is full, or the folder refuses."""
+
+
+class TrainingDiverged(DinrError):
+    """Training went to NaN or infinity and did not recover at a lower learning rate."""
+
+
+class MemoryShort(DinrError):
+    """The work asked for needs more memory than there is."""

@@ -1,0 +1,1 @@
+"""Fields: networks from coordinates to values, and the presets that choose them."""

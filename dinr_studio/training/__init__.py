@@ -1,0 +1,1 @@
+"""One run: from a volume and settings to a trained field, its score and its run file."""

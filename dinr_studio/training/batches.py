@@ -1,0 +1,109 @@
+"""Batches: every training voxel once an epoch in a random order that needs no stored shuffle.
+
+The order is a keyed permutation computed where it is needed, so a batch depends on (seed, epoch, number) alone:
+a resumed run draws what the killed one would have drawn, and no memory grows with the volume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dinr_studio.coordinates import CoordinateMap, Grid, flat_to_index
+from dinr_studio.normalisation import Normalisation
+from dinr_studio.volume import Volume
+
+ROUNDS = 4
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+SECOND_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
+
+
+def permuted(positions: NDArray[np.integer[Any]], size: int, key: tuple[int, int]) -> NDArray[np.int64]:
+    """Images of positions in range(size) under a pseudo-random permutation of range(size) that `key` selects.
+
+    A balanced Feistel network on the next even power of two; images past the end are permuted again until they fall
+    inside (cycle walking). Source: Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002.
+    """
+    half = np.uint64(max(1, (max(size - 1, 1).bit_length() + 1) // 2))
+    low_bits = np.uint64((1 << int(half)) - 1)
+    keys = np.random.SeedSequence(key).generate_state(ROUNDS, dtype=np.uint64)
+    images = positions.astype(np.uint64)
+    outside = np.arange(len(images))
+    while len(outside):
+        left, right = images[outside] >> half, images[outside] & low_bits
+        for round_key in keys:
+            left, right = right, left ^ (_mixed(right, round_key) & low_bits)
+        images[outside] = (left << half) | right
+        outside = outside[images[outside] >= size]
+    return images.astype(np.int64)
+
+
+def _mixed(words: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
+    mixed = (words ^ key) * MULTIPLIER
+    mixed = (mixed ^ (mixed >> np.uint64(31))) * SECOND_MULTIPLIER
+    return mixed ^ (mixed >> np.uint64(29))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Coordinates and normalised values of some voxels: (N, axes) and (N, channels), float32."""
+
+    coordinates: Tensor
+    values: Tensor
+
+
+class VoxelSource:
+    """Makes samples from flat voxel indices: coordinates from the index, values from the volume's own array."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        coordinates: CoordinateMap,
+        normalisation: Normalisation,
+        limits: tuple[tuple[float, float], ...] | None = None,
+    ) -> None:
+        """limits: least and greatest value of each channel to clip to, in the data's unit, or None."""
+        self._values = volume.values.reshape(-1, volume.channels)
+        self._grid, self._normalisation = volume.grid, normalisation
+        self._slope, self._intercept = coordinates.index_affine(volume.grid)
+        self._limits = None if limits is None else np.asarray(limits).T
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the voxels."""
+        return self._grid
+
+    def coordinates(self, flat: NDArray[Any]) -> Tensor:
+        """Network coordinates of flat voxel indices (N,): (N, axes) float32."""
+        index = flat_to_index(flat, self._grid.shape)
+        return torch.from_numpy((index * self._slope + self._intercept).astype(np.float32))
+
+    def values(self, flat: NDArray[Any]) -> NDArray[np.float64]:
+        """The data's own values at flat voxel indices (N,), clipped to the limits: (N, channels)."""
+        values = self._values[flat].astype(np.float64)
+        return values if self._limits is None else np.clip(values, *self._limits)
+
+    def samples(self, flat: NDArray[Any]) -> Samples:
+        """What the network trains on at flat voxel indices (N,)."""
+        return Samples(self.coordinates(flat), torch.from_numpy(self._normalisation.to_network(self.values(flat))))
+
+
+class Batches:
+    """The batches of all epochs over a set of training voxels."""
+
+    def __init__(self, voxels: NDArray[np.integer[Any]], batch: int, seed: int) -> None:
+        """voxels: flat indices of the training voxels, (N,)."""
+        self._voxels, self._seed = voxels, seed
+        self.per_epoch = -(-len(voxels) // batch)
+
+    def voxels(self, step: int) -> NDArray[np.integer[Any]]:
+        """Flat voxel indices of optimiser step `step`, counted from 0; an epoch's batches differ by one voxel at most."""
+        epoch, number = divmod(step, self.per_epoch)
+        size = len(self._voxels)
+        start, stop = number * size // self.per_epoch, (number + 1) * size // self.per_epoch
+        return self._voxels[permuted(np.arange(start, stop), size, (self._seed, epoch))]

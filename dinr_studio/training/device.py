@@ -1,0 +1,58 @@
+"""Where to compute, and how much memory there is and was used."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import psutil
+import torch
+
+from dinr_studio.errors import ConfigError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of a setting: `auto` takes cuda, then mps, then cpu; ConfigError where the one named is not here."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(name)
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available[device.type]:
+        raise ConfigError(f"The device {name} is not available on this machine; use --device auto or cpu.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"The device {name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices.")
+    return device
+
+
+def resident_bytes() -> int:
+    """Memory of this process in use now."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak_bytes() -> int:
+    """Largest memory that this process has had in use since it started."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
+
+
+def available_bytes() -> int:
+    """Memory that this process could still take: the machine's, or its control group's where that is less."""
+    available = int(psutil.virtual_memory().available)
+    try:
+        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:
+            with open("/sys/fs/cgroup/memory.current", encoding="ascii") as current:
+                available = min(available, int(limit.read()) - int(current.read()))
+    except (OSError, ValueError):
+        pass
+    return available
+
+
+def describe_device(device: torch.device) -> str:
+    """The device in words, for logs and the plan."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({torch.get_num_threads()} of {os.cpu_count()} threads)" if device.type == "cpu" else str(device)

@@ -1,0 +1,238 @@
+"""A fit from beginning to end, as a generator of frozen snapshots: train, look, autosave, judge.
+
+Not asking for the next snapshot pauses the run; its clock stops meanwhile. Closing the generator cancels it: what was
+trained so far is in the run file, where one was named, and `resume` goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dinr_studio.analysis.judge import HeldOutReport, judge
+from dinr_studio.analysis.scores import psnr
+from dinr_studio.config import FitConfig
+from dinr_studio.errors import RunFileError, TrainingDiverged
+from dinr_studio.fields.build import load_field, parameter_count
+from dinr_studio.sampling.evaluate import FieldOnGrid, values_at_indices
+from dinr_studio.training.device import resident_bytes, resolve_device
+from dinr_studio.training.run import History, Run, new_run
+from dinr_studio.training.run_file import write_run
+from dinr_studio.training.snapshot import Phase, Snapshot
+from dinr_studio.training.task import Task, prepare
+from dinr_studio.training.trainer import Trainer, end_reason
+from dinr_studio.volume import Volume
+
+REPORT_SECONDS = 0.1
+AUTOSAVE_SECONDS = 60.0
+FEWEST_STEPS, MOST_STEPS = 50, 500  # between looks at the held-out voxels
+TRAIN_SCORE_VOXELS = 20_000
+
+
+def fit(
+    volume: Volume,
+    config: FitConfig,
+    *,
+    path: Path | None = None,
+    resume: Run | None = None,
+    open_options: Mapping[str, Any] | None = None,
+) -> Iterator[Snapshot]:
+    """Fits a field to a volume; the last snapshot carries the finished Run.
+
+    path: the run file, written every minute, at the end and on closing; replaced if it exists.
+    resume: a run to go on with; config then holds its settings, perhaps with later ends.
+    open_options: how the volume was opened, kept so that the run file can open it again.
+    Raises DataError, ConfigError, MemoryShort or TrainingDiverged.
+    """
+    task = prepare(volume, config.training)
+    trainer = Trainer(task, config, resolve_device(config.training.device))
+    run = resume or new_run(task, config, dict(open_options or {}))
+    if resume is not None:
+        _restore(trainer, resume)
+    yield from _Fit(trainer, run, config, path).snapshots()
+
+
+def _restore(trainer: Trainer, run: Run) -> None:
+    if run.state is None:
+        raise RunFileError("The run file holds no training state, so it cannot be resumed; start a new fit.")
+    if not np.array_equal(np.flatnonzero(trainer.task.held_out), run.held_out):
+        raise RunFileError("The data's held-out voxels differ from the run's: resume with the very file it was fitted to.")
+    trainer.restore(run.state, dict(run.best), list(run.history.events))
+
+
+class _Fit:
+    """One fit in progress: the trainer with its clock, its history and its run file."""
+
+    def __init__(self, trainer: Trainer, run: Run, config: FitConfig, path: Path | None) -> None:
+        self.trainer, self.run, self.config, self.path = trainer, run, config, path
+        self.columns = {name: list(values) for name, values in run.history.columns.items()}
+        self.look_every = min(max(trainer.batches.per_epoch, FEWEST_STEPS), MOST_STEPS)
+        self.told_events = len(trainer.events)
+        self.latest_psnr: float | None = None
+        self.rate = 0.0
+        self.fresh = trainer.step == 0
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """All snapshots of the fit; see `fit`."""
+        try:
+            yield self._snapshot("preparing", {})
+            yield from self._train()
+        except GeneratorExit:
+            self._save(self._present_run(finished=False, reason="stopped"))
+            raise
+        except TrainingDiverged as error:
+            self._save(self._present_run(finished=False, reason=str(error)))
+            raise
+        yield self._snapshot("judging", {})
+        run = self._judged()
+        self._save(run)
+        yield self._snapshot("done", {}, run=run)
+
+    def _train(self) -> Iterator[Snapshot]:
+        trainer = self.trainer
+        saved = reported = began = time.perf_counter()
+        voxels = 0
+        if self.fresh:
+            self._look({})
+        while (reason := end_reason(trainer)) is None:
+            voxels += trainer.advance()
+            now = time.perf_counter()
+            trainer.elapsed += now - began
+            began = now
+            looked = trainer.step % self.look_every == 0 or end_reason(trainer) is not None
+            if not looked and now - reported < REPORT_SECONDS:
+                continue
+            self.rate = voxels / max(now - reported, 1e-9)
+            means = trainer.reported.take()
+            if looked:
+                self._look(trainer.since_look.take())
+            if now - saved > AUTOSAVE_SECONDS:
+                self._save(self._present_run(finished=False, reason="autosaved"))
+                saved = time.perf_counter()
+            trainer.elapsed += time.perf_counter() - began
+            yield self._snapshot("training", means, weights=looked)
+            began = reported = time.perf_counter()
+            voxels = 0
+        self.reason = reason
+
+    def _look(self, means: dict[str, float]) -> None:
+        """Looks at the held-out voxels and writes a line of history."""
+        trainer = self.trainer
+        self.latest_psnr = trainer.look()
+        if means:
+            trainer.watch_for_collapse(means["data_loss"])
+        row = {
+            "step": float(trainer.step),
+            "epoch": trainer.epoch,
+            "elapsed": trainer.elapsed,
+            "learning_rate": trainer.learning_rate,
+            "held_out_psnr": np.nan if self.latest_psnr is None else self.latest_psnr,
+            **{name: means.get(name, np.nan) for name in ("data_loss", "kinetic_energy", "total_loss")},
+        }
+        for name, value in row.items():
+            self.columns.setdefault(name, []).append(value)
+
+    def _snapshot(
+        self, phase: Phase, means: dict[str, float], *, weights: bool = False, run: Run | None = None
+    ) -> Snapshot:
+        trainer = self.trainer
+        events = tuple(sentence for _, sentence in trainer.events[self.told_events :])
+        self.told_events = len(trainer.events)
+        progress = trainer.progress
+        best = trainer.best_psnr if np.isfinite(trainer.best_psnr) else None
+        return Snapshot(
+            run_id=self.run.run_id,
+            phase=phase,
+            step=trainer.step,
+            total_steps=trainer.total_steps,
+            epoch=trainer.epoch,
+            data_loss=means.get("data_loss", np.nan),
+            kinetic_energy=means.get("kinetic_energy", np.nan),
+            total_loss=means.get("total_loss", np.nan),
+            learning_rate=trainer.learning_rate,
+            coordinates_per_second=self.rate,
+            memory_bytes=resident_bytes(),
+            elapsed=trainer.elapsed,
+            remaining=trainer.elapsed * (1 - progress) / progress if progress > 0 else np.nan,
+            held_out_psnr=self.latest_psnr,
+            best_psnr=best,
+            events=events,
+            weights=trainer.frozen() if weights else None,
+            run=run,
+        )
+
+    def _present_run(self, *, finished: bool, reason: str, scores: dict[str, Any] | None = None) -> Run:
+        trainer = self.trainer
+        return self.run.updated(
+            config=self.config,
+            best=trainer.best,
+            state=trainer.state(),
+            history=History(
+                {name: np.asarray(values, dtype=np.float64) for name, values in self.columns.items()},
+                tuple(trainer.events),
+            ),
+            scores=scores or {},
+            finished=finished,
+            end_reason=reason,
+        )
+
+    def _save(self, run: Run) -> None:
+        if self.path is not None:
+            write_run(run, self.path)
+
+    def _judged(self) -> Run:
+        """The run with its scores, by the best weights."""
+        run = self._present_run(finished=True, reason=self.reason)
+        scores = score(run, self.trainer.task, self.trainer.device)
+        return self._present_run(finished=True, reason=self.reason, scores=scores)
+
+
+def score(run: Run, task: Task, device: torch.device) -> dict[str, Any]:
+    """The scores of a run's best weights, as they stand in the run file and in `fit --json`."""
+    field = field_of(run, device)
+    training = _some(task.training, TRAIN_SCORE_VOXELS, run.config.training.seed)
+    scores: dict[str, Any] = {
+        "parameters": parameter_count(run.config.field, len(run.grid.shape), run.channels),
+        "train": {
+            "psnr": psnr(task.source.values(training), values_at_indices(field, training), task.data_range),
+            "voxels": len(training),
+        },
+        "held_out": None,
+    }
+    if task.held_out.any():
+        report = judge_field(field, task, run.config.training.seed)
+        scores["held_out"] = report.as_dict()
+    return scores
+
+
+def judge_field(field: FieldOnGrid, task: Task, seed: int) -> HeldOutReport:
+    """The field's errors on the held-out voxels beside those of interpolation from the training voxels."""
+    return judge(task.volume, task.held_out, lambda flat: values_at_indices(field, flat), seed=seed)
+
+
+def field_of(run: Run, device: torch.device) -> FieldOnGrid:
+    """The field of a run's best weights, ready to evaluate."""
+    precision = run.config.training.precision
+    module = load_field(run.config.field, len(run.grid.shape), run.channels, run.best, precision=precision)
+    return FieldOnGrid(
+        module=module.to(device),
+        coordinates=run.coordinates,
+        normalisation=run.normalisation,
+        grid=run.grid,
+        channels=run.channels,
+        channel_names=run.channel_names,
+        value_unit=run.value_unit,
+        device=device,
+    )
+
+
+def _some(voxels: NDArray[np.integer[Any]], most: int, seed: int) -> NDArray[np.integer[Any]]:
+    if len(voxels) <= most:
+        return voxels
+    return np.sort(np.random.default_rng(seed).choice(voxels, most, replace=False))

@@ -1,0 +1,114 @@
+"""The plan: what a fit will cost on this device, measured on a few of its own micro-batches before it starts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dinr_studio.config import FitConfig, changed
+from dinr_studio.errors import MemoryShort
+from dinr_studio.fields.build import Field, build_field, parameter_count
+from dinr_studio.training.device import (
+    available_bytes,
+    describe_device,
+    peak_bytes,
+    resident_bytes,
+    resolve_device,
+)
+from dinr_studio.volume import Volume
+
+PROBE_VOXELS = 64
+PROBE_REPEATS = 3
+COPIES_OF_WEIGHTS = 9  # weights, gradient, two moments, last good, best, and three on their way to the run file
+BYTES_PER_VOXEL = 10  # held-out and missing masks, training indices and the temporaries that make them
+JUDGING_BYTES = 120 << 20  # scipy's libraries and the neighbours of the judged voxels
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit will cost: peak resident memory in bytes, time in seconds, and the number of trained parameters."""
+
+    parameters: int
+    micro_batch: int
+    peak_memory_bytes: int
+    coordinates_per_second: float
+    seconds_per_epoch: float
+    seconds: float
+    device: str
+
+
+def make_plan(volume: Volume, config: FitConfig) -> Plan:
+    """Measures a few micro-batches of this fit and states its cost; takes about a second.
+
+    Raises MemoryShort, with the micro-batch that would do, where the machine's free memory does not suffice.
+    """
+    device = resolve_device(config.training.device)
+    axes, channels = len(volume.grid.shape), volume.channels
+    field = build_field(config.field, axes, channels, seed=0, precision=config.training.precision).to(device)
+    micro_batch = min(config.training.micro_batch, config.training.batch)
+    needed = _saved_bytes(field, axes, device) // PROBE_VOXELS * micro_batch
+    if device.type == "cpu" and needed > available_bytes():
+        fitting = max(1, micro_batch * available_bytes() // (2 * needed))
+        raise MemoryShort(
+            f"Micro-batches of {micro_batch} voxels need {needed / 2**30:.1f} GiB and "
+            f"{available_bytes() / 2**30:.1f} GiB are free; set micro_batch to {fitting} or less."
+        )
+    rate = _coordinates_per_second(field, axes, micro_batch, device)
+    parameters = parameter_count(config.field, axes, channels)
+    fixed = 4 * COPIES_OF_WEIGHTS * parameters + BYTES_PER_VOXEL * volume.grid.size + JUDGING_BYTES
+    trained = round(volume.grid.size * (1 - volume.missing_share) * (1 - config.training.held_out_share))
+    per_epoch = trained / rate
+    whole = per_epoch * config.training.max_epochs
+    return Plan(
+        parameters=parameters,
+        micro_batch=micro_batch,
+        peak_memory_bytes=max(peak_bytes(), resident_bytes() + needed) + fixed,
+        coordinates_per_second=rate,
+        seconds_per_epoch=per_epoch,
+        seconds=min(whole, config.training.time_limit or whole),
+        device=describe_device(device),
+    )
+
+
+def _saved_bytes(field: Field, axes: int, device: torch.device) -> int:
+    """Bytes that autograd keeps for the backward pass of PROBE_VOXELS voxels, weights not counted."""
+    sizes: dict[int, int] = {}
+    own = {parameter.untyped_storage().data_ptr() for parameter in field.parameters()}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = _loss(field, torch.zeros(PROBE_VOXELS, axes, device=device))
+    loss.backward()
+    return sum(sizes.values())
+
+
+def _coordinates_per_second(field: Field, axes: int, micro_batch: int, device: torch.device) -> float:
+    """The median rate of a few training micro-batches; the first, which pays for set-up, is left out."""
+    generator = np.random.default_rng(0)
+    x = torch.from_numpy(generator.uniform(-1, 1, (micro_batch, axes)).astype(np.float32)).to(device)
+    seconds = []
+    for _ in range(PROBE_REPEATS + 1):
+        start = time.perf_counter()
+        _loss(field, x).backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return micro_batch / float(np.median(seconds[1:]))
+
+
+def _loss(field: Field, x: torch.Tensor) -> torch.Tensor:
+    prediction = field.predict(x)
+    return prediction.values.square().mean() + prediction.kinetic_energy
+
+
+def fitting_config(config: FitConfig, micro_batch: int) -> FitConfig:
+    """The same settings with another micro-batch: what the plan offers where memory is short."""
+    return changed(config, training=changed(config.training, micro_batch=micro_batch))

@@ -1,0 +1,103 @@
+"""A run: everything that a run file holds, as frozen values."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio import __version__
+from dinr_studio.config import FitConfig
+from dinr_studio.coordinates import CoordinateMap, Grid
+from dinr_studio.normalisation import Normalisation
+from dinr_studio.volume import Provenance
+
+Weights = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """What a later process needs to go on exactly where a trainer stopped.
+
+    weights and good are the present weights and the last ones known to be good, by parameter name. optimiser holds the
+    optimiser's arrays as KIND/PARAMETER (`exp_avg/decoder.bias`). scalars are plain numbers, or None.
+    """
+
+    step: int
+    elapsed: float
+    weights: Weights
+    good: Weights
+    optimiser: Weights
+    scalars: Mapping[str, float | int | None]
+
+
+@dataclass(frozen=True)
+class History:
+    """A run's curve: equally long float64 columns, one row for each look, and what happened at which step.
+
+    Columns: step, epoch, elapsed (s), learning_rate, data_loss, kinetic_energy, total_loss (means since the row before,
+    normalised units), held_out_psnr (dB). What was not measured is NaN.
+    """
+
+    columns: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    events: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fit: settings, weights, history, scores, and all that places the field in the world.
+
+    best: the weights to use, kept at the best held-out score. held_out: flat indices of the voxels never trained on.
+    channel_ranges: least and greatest present value by channel, in the value's unit. open_options: how the file was
+    opened (keyword arguments of open_volume). state is None where the run cannot be resumed.
+    """
+
+    run_id: str
+    program_version: str
+    created: str
+    config: FitConfig
+    grid: Grid
+    coordinates: CoordinateMap
+    normalisation: Normalisation
+    channel_ranges: tuple[tuple[float, float], ...]
+    channel_names: tuple[str, ...]
+    value_unit: str
+    provenance: Provenance
+    open_options: Mapping[str, Any]
+    outliers: int
+    held_out: NDArray[np.integer[Any]]
+    best: Weights
+    state: TrainerState | None = None
+    history: History = History()
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    finished: bool = False
+    end_reason: str = ""
+
+    @property
+    def channels(self) -> int:
+        """Number of values per voxel."""
+        return len(self.channel_ranges)
+
+    def updated(self, **changes: Any) -> Run:
+        """The same run further on."""
+        return replace(self, **changes)
+
+
+def new_run_id() -> str:
+    """A name that no other run has."""
+    return uuid.uuid4().hex
+
+
+def now() -> str:
+    """The present moment as the run file writes it: ISO 8601, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def program_version() -> str:
+    """The version of the program that writes."""
+    return __version__

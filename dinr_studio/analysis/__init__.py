@@ -1,0 +1,1 @@
+"""Judging data and fields: held-out voxels, scores, classical interpolation, spectra, outliers."""

@@ -1,0 +1,74 @@
+"""Which voxels are held out: never trained on, so that a field can be judged by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.errors import DataError
+from dinr_studio.volume import Volume
+
+BLOCK_EDGE = 4  # voxels along each edge of a held-out block
+SHORTEST_FOR_PLANES = 4
+
+Mask = NDArray[np.bool_]
+
+
+def held_out_mask(volume: Volume, scheme: str, share: float, seed: int) -> Mask:
+    """The held-out voxels, grid.shape, True where held out; never a missing voxel.
+
+    scheme: a key of HELD_OUT_SCHEMES. share: of the present voxels, 0 to 1; `planes` always takes every second plane.
+    Raises DataError where that would leave nothing to train on, or nothing to judge by.
+    """
+    mask = HELD_OUT_SCHEMES[scheme](volume, share, np.random.default_rng(seed))
+    if volume.missing is not None:
+        mask &= ~volume.missing
+    present = volume.grid.size if volume.missing is None else int(np.count_nonzero(~volume.missing))
+    held = int(np.count_nonzero(mask))
+    if held == present:
+        raise DataError(f"All {present} present voxels would be held out; lower the held-out share.")
+    if held == 0:
+        raise DataError(f"A held-out share of {share:g} is less than one voxel of {present}; raise it, or set it to 0.")
+    return mask
+
+
+def random_voxels(volume: Volume, share: float, random: np.random.Generator) -> Mask:
+    """Single voxels at random, round(share * present) of them."""
+    mask = np.zeros(volume.grid.size, dtype=bool)
+    if volume.missing is None:
+        mask[random.choice(mask.size, round(share * mask.size), replace=False, shuffle=False)] = True
+    else:
+        present = np.flatnonzero(~volume.missing)
+        mask[random.choice(present, round(share * len(present)), replace=False, shuffle=False)] = True
+    return mask.reshape(volume.grid.shape)
+
+
+def random_blocks(volume: Volume, share: float, random: np.random.Generator) -> Mask:
+    """Blocks of 4 voxels along each axis, on a lattice, as many at random as come nearest to the share."""
+    lattice = tuple(-(-n // BLOCK_EDGE) for n in volume.grid.shape)
+    blocks = np.zeros(int(np.prod(lattice)), dtype=bool)
+    blocks[random.choice(blocks.size, max(1, round(share * blocks.size)), replace=False)] = True
+    mask = blocks.reshape(lattice)
+    for axis in range(mask.ndim):
+        mask = np.repeat(mask, BLOCK_EDGE, axis=axis)
+    return mask[tuple(slice(n) for n in volume.grid.shape)].copy()
+
+
+def second_planes(volume: Volume, share: float, random: np.random.Generator) -> Mask:
+    """Every second plane across the first spatial axis of at least 4 voxels; the outermost planes are trained on."""
+    grid = volume.grid
+    axis = next((i for i in grid.spatial if grid.shape[i] >= SHORTEST_FOR_PLANES), None)
+    if axis is None:
+        raise DataError(f"Every second plane cannot be held out of shape {grid.shape}; hold out random voxels instead.")
+    mask = np.zeros(grid.shape, dtype=bool)
+    np.moveaxis(mask, axis, 0)[1 : grid.shape[axis] - 1 : 2] = True
+    return mask
+
+
+HELD_OUT_SCHEMES: dict[str, Callable[[Volume, float, np.random.Generator], Mask]] = {
+    "random": random_voxels,
+    "blocks": random_blocks,
+    "planes": second_planes,
+}

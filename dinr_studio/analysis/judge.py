@@ -1,0 +1,95 @@
+"""The honest judgement: a field's errors on voxels it never saw, beside those of classical interpolation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.analysis.interpolation import INTERPOLATORS, interpolate
+from dinr_studio.analysis.scores import Scores, score
+from dinr_studio.volume import Volume
+
+MOST_JUDGED = 20_000
+EVEN = 0.05  # dB within which two methods count as equal
+IN_WORDS = {"nearest": "nearest-neighbour", "linear": "linear", "cubic": "cubic-spline"}
+
+Predict = Callable[[NDArray[np.integer[Any]]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class HeldOutReport:
+    """Scores of the field and of each interpolation on the same held-out voxels; data_range in the value's unit."""
+
+    field: Scores
+    interpolation: Mapping[str, Scores]
+    voxels: int
+    held_out: int
+    data_range: float
+    verdict: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report by name, fit for JSON."""
+        return {
+            **self.field.as_dict(),
+            "voxels": self.voxels,
+            "held_out_voxels": self.held_out,
+            "data_range": self.data_range,
+            "interpolation": {name: scores.as_dict() for name, scores in self.interpolation.items()},
+            "verdict": self.verdict,
+        }
+
+
+def judge(
+    volume: Volume, held_out: NDArray[np.bool_], predict: Predict, *, seed: int, most: int = MOST_JUDGED
+) -> HeldOutReport:
+    """Scores a field and its rivals on held-out voxels (a random choice of `most` where there are more).
+
+    held_out: grid.shape, True where never trained on. predict: flat indices (N,) -> the field's values (N, channels).
+    The data range of every PSNR and SSIM is that of the volume's present values.
+    """
+    voxels = _judged_voxels(volume, held_out, most, np.random.default_rng(seed))
+    count = int(np.count_nonzero(held_out))
+    low, high = volume.value_range
+    field = score(volume, voxels, predict(voxels), data_range=high - low)
+    rivals = {
+        name: score(volume, voxels, interpolate(name, volume, held_out, voxels), data_range=high - low)
+        for name in INTERPOLATORS
+    }
+    return HeldOutReport(field, rivals, len(voxels), count, high - low, verdict(field, rivals, len(voxels)))
+
+
+def _judged_voxels(
+    volume: Volume, held_out: NDArray[np.bool_], most: int, random: np.random.Generator
+) -> NDArray[np.integer[Any]]:
+    """Flat indices of about `most` held-out voxels at random; whole planes where whole planes are held out."""
+    voxels = np.flatnonzero(held_out)
+    if len(voxels) <= most:
+        return voxels
+    plane_size = int(np.prod(volume.grid.shape[-2:]))
+    planes = held_out.reshape(-1, plane_size)
+    whole = np.flatnonzero(planes.all(axis=1))
+    if len(whole) == 0:
+        return np.sort(random.choice(voxels, most, replace=False))
+    chosen = np.sort(random.choice(whole, min(len(whole), max(1, most // plane_size)), replace=False))
+    within: NDArray[np.integer[Any]] = (chosen[:, np.newaxis] * plane_size + np.arange(plane_size)).ravel()
+    return within
+
+
+def verdict(field: Scores, rivals: Mapping[str, Scores], voxels: int) -> str:
+    """In a sentence: whether the field or the best interpolation predicts better what neither saw."""
+    best = max(rivals, key=lambda name: rivals[name].psnr)
+    gain = field.psnr - rivals[best].psnr
+    on = f"on {voxels:,} voxels that neither saw"
+    rival = f"{IN_WORDS[best]} interpolation"
+    if abs(gain) < EVEN:
+        return f"The field is as good as {rival} {on} ({field.psnr:.1f} dB)."
+    if gain > 0:
+        return f"The field is {gain:.1f} dB better than {rival} {on}."
+    return (
+        f"{rival.capitalize()} wins: it is {-gain:.1f} dB better than the field {on}; "
+        "train longer or wider, or use interpolation for this data."
+    )

@@ -1,0 +1,62 @@
+"""Isolated extreme voxels: hot and dead pixels, which ruin a normalisation and teach a field nothing."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.normalisation import PERCENTILES, present_sample
+from dinr_studio.volume import Volume
+
+FAR = 1.0  # distance from the percentile limits, in spans between them, from which a voxel is looked at
+ORDINARY = 0.25  # how far the nearest neighbour's excursion may come to the voxel's own, for the voxel to stand alone
+MOST_CANDIDATES = 0.001  # share of the voxels above which extremes are no rarity but the data
+
+
+def isolated_outliers(volume: Volume) -> NDArray[np.bool_] | None:
+    """Voxels far outside all others that stand alone, grid.shape, or None where there are none.
+
+    A voxel counts when it lies more than one span of the 0.1 to 99.9 percentiles beyond them, in any channel, and no
+    direct or diagonal neighbour goes more than a quarter as far in that direction: a particle of several voxels or a
+    smooth peak has neighbours that rise with it and stays.
+    """
+    found = np.zeros(volume.grid.shape, dtype=bool)
+    sample = present_sample(volume)
+    for channel in range(volume.channels):
+        low, high = np.percentile(sample[:, channel].astype(np.float64), PERCENTILES)
+        values = volume.values[..., channel]
+        for sign, limit in ((1.0, high), (-1.0, low)):
+            _mark_isolated(found, volume, values, sign, float(limit), float(high - low))
+    return found if found.any() else None
+
+
+def _mark_isolated(
+    found: NDArray[np.bool_], volume: Volume, values: NDArray[np.generic], sign: float, limit: float, span: float
+) -> None:
+    """Marks voxels whose excursion beyond the limit in one direction is far larger than all their neighbours'."""
+    far = values > limit + FAR * span if sign > 0 else values < limit - FAR * span
+    if volume.missing is not None:
+        far &= ~volume.missing
+    candidates = np.argwhere(far)
+    if span <= 0 or not 0 < len(candidates) <= max(1, MOST_CANDIDATES * values.size):
+        return
+    middle = limit - sign * span / 2
+    own = sign * (values[tuple(candidates.T)].astype(np.float64) - middle)
+    highest = np.full(len(candidates), -np.inf)
+    for offset in itertools.product((-1, 0, 1), repeat=values.ndim):
+        if any(offset):
+            highest = np.maximum(highest, _excursion(volume, values, candidates + offset, sign, middle))
+    found[tuple(candidates[highest < ORDINARY * own].T)] = True
+
+
+def _excursion(
+    volume: Volume, values: NDArray[np.generic], index: NDArray[np.int64], sign: float, middle: float
+) -> NDArray[np.float64]:
+    """How far the voxels at an index lie from the middle; minus infinity outside the grid and where missing."""
+    inside = ((index >= 0) & (index < values.shape)).all(axis=1)
+    at = tuple(np.where(inside[:, np.newaxis], index, 0).T)
+    excursion = sign * (values[at].astype(np.float64) - middle)
+    present = inside if volume.missing is None else inside & ~volume.missing[at]
+    return np.where(present, excursion, -np.inf)

@@ -1,0 +1,103 @@
+"""The power spectrum of a volume, radially averaged, in physical frequencies; and what it says about a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.coordinates import CoordinateMap
+from dinr_studio.volume import Volume
+
+MOST_VOXELS = 1 << 23  # larger volumes are judged by their central part
+FLAT_FROM = 0.8  # share of the Nyquist frequency above which power counts as noise, were it white
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Mean power by shell of frequency: frequency in cycles per network unit (see CoordinateMap), power in unit^2."""
+
+    frequency: NDArray[np.float64]
+    power: NDArray[np.float64]
+    modes: NDArray[np.int64]
+    nyquist: float
+
+    @property
+    def rms_frequency(self) -> float:
+        """Root mean square frequency, weighted by power, of what rises above the noise floor; cycles per unit."""
+        signal = np.clip(self.power - self.noise_floor, 0, None) * self.modes
+        total = signal.sum()
+        return float(np.sqrt((self.frequency**2 * signal).sum() / total)) if total > 0 else 0.0
+
+    @property
+    def noise_floor(self) -> float:
+        """Power of each mode that is noise, if noise is white: the median above 0.8 of the Nyquist frequency."""
+        top = self.frequency >= FLAT_FROM * self.nyquist
+        return float(np.median(self.power[top & (self.modes > 0)])) if top.any() else 0.0
+
+    @property
+    def noise_share(self) -> float:
+        """Share of the variance that a white noise floor accounts for: 0 for smooth data, 1 for white noise."""
+        total = float((self.power * self.modes).sum())
+        return min(1.0, self.noise_floor * float(self.modes.sum()) / total) if total > 0 else 0.0
+
+
+def radial_spectrum(volume: Volume, coordinates: CoordinateMap, channel: int = 0) -> Spectrum:
+    """The spectrum of one channel in cycles per network unit, shell by shell up to the least Nyquist frequency.
+
+    The mean is removed, missing voxels count as the mean, and a Hann window along each axis keeps the box's edges from
+    passing for high frequencies. Axes of one voxel are left out.
+    """
+    import scipy.fft
+
+    values, axes = _central_part(volume, channel)
+    slope, _ = coordinates.index_affine(volume.grid)
+    step = slope[axes]
+    window = np.ones(())
+    for i, n in enumerate(values.shape):
+        hann = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
+        window = window[..., np.newaxis] * hann if i else hann
+    transformed = scipy.fft.rfftn(values * window)
+    power = np.square(np.abs(transformed)) / np.square(window).sum()
+    frequency = _frequencies(values.shape, step)
+    nyquist = float(min(0.5 / s for s in step))
+    weight = np.full(power.shape, 2, dtype=np.int64)  # each mode stands for its conjugate too
+    weight[..., 0] = 1
+    if values.shape[-1] % 2 == 0:
+        weight[..., -1] = 1
+    width = max(1.0 / (n * s) for n, s in zip(values.shape, step, strict=True))
+    shell = np.rint(frequency / width).astype(np.int64).ravel()
+    shells = int(nyquist / width) + 1
+    inside = shell < shells
+    counts = np.bincount(shell[inside], weight.ravel()[inside], shells).astype(np.int64)
+    sums = np.bincount(shell[inside], (power * weight).ravel()[inside], shells)
+    means = np.divide(sums, counts, out=np.zeros(shells), where=counts > 0)
+    return Spectrum(np.arange(shells) * width, means, counts, nyquist)
+
+
+def _frequencies(shape: tuple[int, ...], step: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Length of each mode's frequency vector, in the layout of rfftn."""
+    squares = np.zeros(())
+    for i, (n, s) in enumerate(zip(shape, step, strict=True)):
+        along = np.fft.rfftfreq(n, s) if i == len(shape) - 1 else np.fft.fftfreq(n, s)
+        squares = squares[..., np.newaxis] + along**2
+    return np.sqrt(squares)
+
+
+def _central_part(volume: Volume, channel: int) -> tuple[NDArray[np.float64], list[int]]:
+    """The middle of a volume as float64 with its mean removed, without axes of one voxel; and the axes that stay."""
+    share = min(1.0, (MOST_VOXELS / volume.grid.size) ** (1 / len(volume.grid.shape)))
+    axes = [i for i, n in enumerate(volume.grid.shape) if n > 1]
+    part = []
+    for n in volume.grid.shape:
+        kept = max(1, round(n * share))
+        part.append(slice((n - kept) // 2, (n - kept) // 2 + kept))
+    values = volume.values[(*part, channel)].astype(np.float64)
+    if volume.missing is None:
+        values -= values.mean()
+    else:
+        present = ~volume.missing[tuple(part)]
+        mean = values[present].mean() if present.any() else 0.0
+        values = np.where(present, values - mean, 0.0)
+    return values.reshape([values.shape[i] for i in axes]), axes

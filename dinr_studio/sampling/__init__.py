@@ -1,0 +1,1 @@
+"""Evaluating a field: on its own voxels, on any grid, in pictures and files."""

@@ -1,0 +1,92 @@
+"""Exporting a field: evaluated slab by slab and written as it comes, so that memory does not grow with the file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.coordinates import Grid
+from dinr_studio.errors import OutputError
+from dinr_studio.io.atomic import atomic_output, check_free_space
+from dinr_studio.io.writing import VolumeHeader, lost_by, open_writer
+from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
+
+DTYPES = ("float32", "float16", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32")
+
+
+@dataclass(frozen=True)
+class ExportProgress:
+    """How far an export is: voxels done of all, seconds gone and left; `report` comes with the last one."""
+
+    done: int
+    total: int
+    elapsed: float
+    remaining: float
+    report: ExportReport | None = None
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written where; lost: sentences on what the file format could not carry, or values that were clipped."""
+
+    file: str
+    grid: Grid
+    dtype: str
+    seconds: float
+    lost: tuple[str, ...] = field(default=())
+
+
+def export(
+    source: FieldOnGrid,
+    grid: Grid,
+    path: Path,
+    *,
+    dtype: str = "float32",
+    force: bool = False,
+    notes: tuple[str, ...] = (),
+) -> Iterator[ExportProgress]:
+    """Writes the field on a grid to a file whose suffix names the format; yields after each slab.
+
+    dtype: one of DTYPES; integers are rounded, and clipped to what the type holds. notes: sentences for the file's
+    metadata. Closing the generator, like any error, leaves no file behind. Raises OutputError.
+    """
+    if dtype not in DTYPES:
+        raise OutputError(f"The type {dtype} is not known; choose one of {', '.join(DTYPES)}.")
+    header = VolumeHeader(grid, source.channels, np.dtype(dtype), source.channel_names, source.value_unit, notes)
+    lost = lost_by(header, path)
+    started = time.perf_counter()
+    with atomic_output(path, force=force) as temporary:
+        check_free_space(path, grid.size * source.channels * header.dtype.itemsize)
+        done = clipped = 0
+        with open_writer(temporary, header, path) as writer:
+            for slab in evaluate_slabs(source, grid):
+                cast, outside = _cast(slab, header.dtype)
+                writer.write(cast)
+                clipped += outside
+                done += slab.size // source.channels
+                elapsed = time.perf_counter() - started
+                if done < grid.size:
+                    yield ExportProgress(done, grid.size, elapsed, elapsed * (grid.size - done) / done)
+    if clipped:
+        lost += (f"{clipped} values beyond the range of {dtype} were clipped; choose float32 to keep them.",)
+    seconds = time.perf_counter() - started
+    report = ExportReport(str(path), grid, dtype, seconds, lost)
+    yield ExportProgress(grid.size, grid.size, seconds, 0.0, report)
+
+
+def _cast(values: NDArray[np.float32], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
+    """Values in another type, and how many of them it could not hold."""
+    if dtype.kind == "f":
+        limits: Any = np.finfo(dtype)
+        outside = int(np.count_nonzero(np.abs(values) > limits.max)) if dtype.itemsize < values.itemsize else 0
+        return np.clip(values, limits.min, limits.max).astype(dtype) if outside else values.astype(dtype), outside
+    limits = np.iinfo(dtype)
+    rounded = np.rint(values.astype(np.float64))
+    outside = int(np.count_nonzero((rounded < limits.min) | (rounded > limits.max)))
+    return np.clip(rounded, limits.min, limits.max).astype(dtype), outside

@@ -1,0 +1,85 @@
+"""The grid to evaluate a field on: by factor, voxel size or shape, for the whole box or a part of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dinr_studio.coordinates import Grid
+from dinr_studio.errors import ConfigError
+
+Box = Sequence[tuple[float, float]]
+
+
+def target_grid(
+    grid: Grid,
+    *,
+    factor: Sequence[float] | None = None,
+    voxel_size: Sequence[float] | None = None,
+    shape: Sequence[int] | None = None,
+    box: Box | None = None,
+) -> Grid:
+    """A grid that fills the same physical box as `grid`, or the part of it that `box` names.
+
+    At most one of factor (new voxel = old / factor), voxel_size (world units) and shape; none keeps the voxel size. One
+    number of the first two counts for all spatial axes and leaves time as it is. box: (start, stop) in world units for
+    each axis, from outer face to outer face, rounded to whole old voxels. Raises ConfigError for what is not possible.
+    """
+    if sum(choice is not None for choice in (factor, voxel_size, shape)) > 1:
+        raise ConfigError("Give only one of --factor, --voxel-size and --shape.")
+    if box is not None:
+        grid = _boxed(grid, box)
+    if shape is not None:
+        return grid.with_shape(_one_per_axis(shape, grid, "shape"))
+    if voxel_size is not None:
+        return grid.with_voxel_size(_spread(voxel_size, grid, grid.voxel_size, "voxel size"))
+    if factor is not None:
+        factors = _spread(factor, grid, (1.0,) * len(grid.shape), "factor")
+        if not all(math.isfinite(f) and f > 0 for f in factors):
+            raise ConfigError(f"The factor is {_listed(factor)}; it must be positive, such as 2.")
+        return grid.upsampled(factors)
+    return grid
+
+
+def _boxed(grid: Grid, box: Box) -> Grid:
+    """The voxels whose centres lie within the box."""
+    if len(box) != len(grid.shape):
+        raise ConfigError(
+            f"The box has {len(box)} ranges and the field {len(grid.shape)} axes ({', '.join(grid.axes)}); "
+            "give one START:STOP for each."
+        )
+    start, stop = [], []
+    for axis, (low, high) in enumerate(box):
+        face = grid.origin[axis] - grid.voxel_size[axis] / 2
+        first, last = ((edge - face) / grid.voxel_size[axis] for edge in (low, high))
+        inside = max(0, round(first)), min(grid.shape[axis], round(last))
+        if not (math.isfinite(low) and math.isfinite(high)) or inside[0] >= inside[1]:
+            unit = grid.units[axis]
+            raise ConfigError(
+                f"The box's range {low:g}:{high:g} along {grid.axes[axis]} holds no voxel; "
+                f"the data reaches from {face:g} to {face + grid.extent[axis]:g} {unit}".rstrip() + "."
+            )
+        start.append(inside[0])
+        stop.append(inside[1])
+    return grid.cropped(start, stop)
+
+
+def _spread(numbers: Sequence[float], grid: Grid, unchanged: Sequence[float], what: str) -> tuple[float, ...]:
+    """One number for every spatial axis, or one for each axis."""
+    if len(numbers) == 1:
+        return tuple(numbers[0] if i in grid.spatial else unchanged[i] for i in range(len(grid.shape)))
+    return _one_per_axis(numbers, grid, what)
+
+
+def _one_per_axis(numbers: Sequence[float], grid: Grid, what: str) -> tuple[float, ...]:
+    if len(numbers) != len(grid.shape):
+        raise ConfigError(
+            f"The {what} {_listed(numbers)} has {len(numbers)} numbers and the field {len(grid.shape)} axes "
+            f"({', '.join(grid.axes)}); give one for each."
+        )
+    return tuple(numbers)
+
+
+def _listed(numbers: Sequence[float]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)
+

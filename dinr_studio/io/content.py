@@ -1,0 +1,86 @@
+"""What a reader finds in a file, before it becomes a Volume; and the limits that files are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dinr_studio.errors import FileFormatError
+
+MOST_INFLATION = 1100  # what the usual compressions reach at the very best; a file that claims more is not honest
+DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tzyxc"}
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """One array in a file: its name there, shape in the file's order, and type."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """An array as it lies in the file.
+
+    axes: one letter of t, z, y, x and c (channel) for each dimension of values. voxel_size, origin (centre of the first
+    voxel) and units are by axis letter; what is not there is not known.
+    """
+
+    values: NDArray[Any]
+    axes: str
+    voxel_size: Mapping[str, float] = field(default_factory=dict)
+    origin: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    value_unit: str = ""
+    channel_names: tuple[str, ...] = ()
+    fill: float | None = None
+    dataset: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def default_axes(dimensions: int, path: Path) -> str:
+    """The axes of an array that says nothing of them."""
+    if dimensions not in DEFAULT_AXES:
+        raise FileFormatError(
+            f"The array in {path.name} has {dimensions} dimensions; 1 to 5 can be read: save the part you want."
+        )
+    return DEFAULT_AXES[dimensions]
+
+
+def check_claim(path: Path, claimed: int, *, compressed: bool) -> None:
+    """Raises FileFormatError where a file cannot hold the bytes that its header claims, or memory cannot."""
+    import psutil
+
+    size = path.stat().st_size
+    if claimed > size * (MOST_INFLATION if compressed else 1):
+        raise FileFormatError(
+            f"{path.name} claims {claimed / 1e6:.1f} MB of values and is only {size / 1e6:.1f} MB long: "
+            "it is truncated or damaged; use an intact copy."
+        )
+    available = int(psutil.virtual_memory().available)
+    if claimed > available:
+        raise FileFormatError(
+            f"{path.name} holds {claimed / 1e9:.1f} GB of values and {available / 1e9:.1f} GB of memory are free; "
+            "crop or bin it first."
+        )
+
+
+def choose_dataset(path: Path, entries: list[DatasetEntry], wanted: str | None) -> DatasetEntry:
+    """The dataset that was asked for, or the only sensible one; FileFormatError lists them otherwise."""
+    names = ", ".join(f"{entry.name} {entry.shape}" for entry in entries[:12])
+    if wanted is not None:
+        found = [entry for entry in entries if entry.name.strip("/") == wanted.strip("/")]
+        if not found:
+            raise FileFormatError(f"{path.name} has no dataset {wanted}; it has: {names or 'none that can be fitted'}.")
+        return found[0]
+    if not entries:
+        raise FileFormatError(f"{path.name} holds no numeric array of 1 to 5 dimensions; nothing in it can be fitted.")
+    if len(entries) > 1:
+        raise FileFormatError(f"{path.name} holds several datasets; choose one with --dataset: {names}.")
+    return entries[0]

@@ -1,0 +1,284 @@
+"""HDF5 files, through h5py: any numeric dataset, with the common conventions for positions and units.
+
+Understood are dimension scales and coordinate vectors with `units` (netCDF, CF), and the attributes element_size_um,
+voxel_size, spacing, pixel_size, origin, unit, units, axes, _FillValue, missing_value, scale_factor and add_offset.
+Links to other files are never followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.coordinates import TIME_AXIS
+from dinr_studio.errors import FileFormatError
+from dinr_studio.io.content import Content, DatasetEntry, check_claim, choose_dataset, default_axes
+from dinr_studio.io.writing import VolumeHeader
+
+SIZE_ATTRIBUTES = ("voxel_size", "spacing", "pixel_size", "element_size", "resolution")
+UNIT_ATTRIBUTES = ("axis_units", "unit", "voxel_size_unit", "spacing_unit", "length_unit")
+AXIS_WORDS = {
+    "t": ("t", "time"),
+    "z": ("z", "depth", "level", "height", "altitude", "pressure"),
+    "y": ("y", "lat", "latitude", "row"),
+    "x": ("x", "lon", "longitude", "column"),
+    "c": ("c", "channel", "band"),
+}
+UNEVEN = 1e-3  # largest relative difference of steps along an axis that still counts as regular
+DEEPEST, MOST_OBJECTS = 16, 10_000
+CHUNK_VALUES = 1 << 16
+
+
+def list_hdf5(path: Path) -> list[DatasetEntry]:
+    """The numeric datasets of 1 to 5 dimensions that are no coordinates of others."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return [
+            DatasetEntry(name, dataset.shape, str(dataset.dtype))
+            for name, dataset in _datasets(file, "", 0)
+            if _is_sensible(dataset)
+        ]
+
+
+def read_hdf5(path: Path, dataset: str | None) -> Content:
+    """One dataset of an HDF5 file with its positions and units."""
+    import h5py
+
+    entry = choose_dataset(path, _candidates(path, dataset), dataset)
+    with h5py.File(path, "r") as file:
+        stored = file[entry.name]
+        if stored.external or stored.is_virtual:
+            raise FileFormatError(f"{entry.name} in {path.name} points to other files; copy its values into one file.")
+        check_claim(path, stored.size * stored.dtype.itemsize, compressed=stored.compression is not None)
+        axes = _axes(stored, path)
+        sizes, origins, units, notes = _positions(file, stored, axes)
+        values, fill = _unpacked(stored)
+        return Content(
+            values=values,
+            axes=axes,
+            voxel_size=sizes,
+            origin=origins,
+            units=units,
+            value_unit=_text(stored.attrs.get("units", "")),
+            channel_names=tuple(_text(name) for name in np.ravel(stored.attrs.get("channel_names", ()))),
+            fill=fill,
+            dataset=entry.name,
+            notes=notes,
+        )
+
+
+def _candidates(path: Path, dataset: str | None) -> list[DatasetEntry]:
+    """What may be chosen from: everything by name, and by itself only the largest number of dimensions from 2 up."""
+    entries = list_hdf5(path)
+    if dataset is not None:
+        return entries
+    fields = [entry for entry in entries if len(entry.shape) >= 2]
+    return fields or entries
+
+
+def _datasets(group: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """All datasets below a group, by full name; links to elsewhere are passed over."""
+    import h5py
+
+    if depth > DEEPEST:
+        return
+    for count, name in enumerate(group):
+        if count > MOST_OBJECTS:
+            return
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            continue
+        item = group[name]
+        if isinstance(item, h5py.Dataset):
+            yield f"{prefix}{name}", item
+        elif isinstance(item, h5py.Group):
+            yield from _datasets(item, f"{prefix}{name}/", depth + 1)
+
+
+def _is_sensible(dataset: Any) -> bool:
+    shape = dataset.shape
+    return bool(
+        dataset.dtype.kind in "biufc" and shape is not None and 1 <= len(shape) <= 5 and dataset.size > 1
+    ) and not _is_scale(dataset)
+
+
+def _is_scale(dataset: Any) -> bool:
+    return bool(_text(dataset.attrs.get("CLASS", "")) == "DIMENSION_SCALE" or dataset.name.endswith("_bnds"))
+
+
+def _axes(stored: Any, path: Path) -> str:
+    """Axis letters from the `axes` attribute or the names of dimension scales, else the usual ones."""
+    dimensions = stored.ndim
+    declared = stored.attrs.get("axes", "")
+    letters = "".join(_text(part) for part in np.ravel(declared)).lower().replace(",", "").replace(" ", "")
+    if len(letters) == dimensions and set(letters) <= set(AXIS_WORDS) and len(set(letters)) == dimensions:
+        return letters
+    named = [_letter(_dimension_name(stored, i)) for i in range(dimensions)]
+    if None not in named and len(set(named)) == dimensions:
+        return "".join(str(letter) for letter in named)
+    return default_axes(dimensions, path)
+
+
+def _dimension_name(stored: Any, axis: int) -> str:
+    scale = _scale(stored, axis)
+    return stored.dims[axis].label or (scale.name.rpartition("/")[2] if scale is not None else "")
+
+
+def _letter(name: str) -> str | None:
+    for letter, words in AXIS_WORDS.items():
+        if name.lower() in words or (len(name) > 3 and name.lower().startswith(words[1:])):
+            return letter
+    return None
+
+
+def _scale(stored: Any, axis: int) -> Any:
+    """The first dimension scale attached to an axis, or None."""
+    try:
+        return stored.dims[axis][0] if len(stored.dims[axis]) else None
+    except (KeyError, RuntimeError):
+        return None
+
+
+def _positions(
+    file: Any, stored: Any, axes: str
+) -> tuple[dict[str, float], dict[str, float], dict[str, str], tuple[str, ...]]:
+    """Voxel sizes, origins and units by axis letter, and notes: from coordinate vectors, else from attributes."""
+    sizes, origins, units, notes = _from_attributes(file, stored, axes)
+    for i, letter in enumerate(axes):
+        scale = _scale(stored, i)
+        if letter == "c" or scale is None or scale.shape != (stored.shape[i],) or scale.dtype.kind not in "iuf":
+            continue
+        positions = scale[...].astype(np.float64)
+        if "units" in scale.attrs:
+            units[letter] = _text(scale.attrs["units"])
+        if len(positions) < 2:
+            origins[letter] = float(positions[0])
+            continue
+        steps = np.diff(positions)
+        if not np.isfinite(steps).all() or steps.mean() == 0 or np.ptp(steps) > UNEVEN * abs(steps.mean()):
+            notes += (f"The positions along {letter} are unevenly spaced; their mean step is used.",)
+        if steps.mean() < 0:
+            notes += (f"The positions along {letter} fall; they are taken as rising from the lowest.",)
+        step = abs(float(positions[-1] - positions[0])) / (len(positions) - 1)
+        if np.isfinite(step) and step > 0:
+            sizes[letter], origins[letter] = step, float(positions.min())
+    return sizes, origins, units, notes
+
+
+def _from_attributes(
+    file: Any, stored: Any, axes: str
+) -> tuple[dict[str, float], dict[str, float], dict[str, str], tuple[str, ...]]:
+    letters = [letter for letter in axes if letter != "c"]
+    spatial = [letter for letter in letters if letter != TIME_AXIS]
+    attributes = {**dict(file.attrs), **dict(stored.attrs)}
+    sizes: dict[str, float] = {}
+    units: dict[str, str] = {}
+    if "element_size_um" in attributes:
+        sizes, units = _by_letter(attributes["element_size_um"], letters, spatial), dict.fromkeys(spatial, "um")
+    for name in SIZE_ATTRIBUTES:
+        if not sizes and name in attributes:
+            sizes = _by_letter(attributes[name], letters, spatial)
+    for name in UNIT_ATTRIBUTES:
+        given = [_text(part) for part in np.ravel(attributes.get(name, ()))]
+        if not units and len(given) == len(letters):
+            units = dict(zip(letters, given, strict=True))
+        elif not units and len(given) == 1:
+            units = dict.fromkeys(spatial, given[0])
+    origins = _by_letter(attributes["origin"], letters, spatial, sign=True) if "origin" in attributes else {}
+    return sizes, origins, units, ()
+
+
+def _by_letter(given: Any, letters: list[str], spatial: list[str], *, sign: bool = False) -> dict[str, float]:
+    """An attribute's numbers by axis, in z, y, x order: one for all spatial axes, one for each of them, or for all."""
+    numbers = [float(number) for number in np.ravel(given)]
+    if not numbers or not all(np.isfinite(n) and (sign or n > 0) for n in numbers):
+        return {}
+    if len(numbers) == 1 and not sign:
+        return dict.fromkeys(spatial, numbers[0])
+    for names in (letters, spatial):
+        if len(numbers) == len(names):
+            return dict(zip(names, numbers, strict=True))
+    return {}
+
+
+def _unpacked(stored: Any) -> tuple[NDArray[Any], float | None]:
+    """The values, unpacked by scale_factor and add_offset where there are such, and the fill value that is left."""
+    values: NDArray[Any] = stored[...]
+    fill = next((stored.attrs[name] for name in ("_FillValue", "missing_value") if name in stored.attrs), None)
+    fill = None if fill is None else float(np.ravel(fill)[0])
+    scale, offset = (float(np.ravel(stored.attrs.get(n, d))[0]) for n, d in (("scale_factor", 1), ("add_offset", 0)))
+    if (scale, offset) == (1.0, 0.0) or values.dtype.kind not in "iuf":
+        return values, fill
+    unpacked = values.astype(np.float64) * scale + offset
+    if fill is not None:
+        unpacked[values == fill] = np.nan
+    return unpacked.astype(np.float32) if values.dtype.itemsize <= 2 else unpacked, None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        value = value.ravel()[0] if value.size else ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def lost_in_hdf5(header: VolumeHeader) -> tuple[str, ...]:
+    """HDF5 carries everything."""
+    return ()
+
+
+class Hdf5Writer:
+    """Writes a chunked, compressed dataset `values` slab by slab, with a dimension scale in world units for each axis."""
+
+    def __init__(self, path: Path, header: VolumeHeader) -> None:
+        import h5py
+
+        grid = header.grid
+        self._file = h5py.File(path, "w")
+        self._start = 0
+        shape = grid.shape + ((header.channels,) if header.channels > 1 else ())
+        self._values = self._file.create_dataset(
+            "values", shape, header.dtype, chunks=_chunks(shape), compression="gzip", compression_opts=4, shuffle=True
+        )
+        self._values.attrs.update(
+            {
+                "axes": ",".join(grid.axes) + (",c" if header.channels > 1 else ""),
+                "voxel_size": grid.voxel_size,
+                "origin": grid.origin,
+                "axis_units": list(grid.units),
+                "units": header.value_unit,
+            }
+        )
+        if header.channel_names:
+            self._values.attrs["channel_names"] = list(header.channel_names)
+        if header.notes:
+            self._values.attrs["notes"] = "\n".join(header.notes)
+        for i, axis in enumerate(grid.axes):
+            self._file[axis] = grid.axis_positions(i)
+            self._file[axis].attrs["units"] = grid.units[i]
+            self._file[axis].make_scale(axis)
+            self._values.dims[i].label = axis
+            self._values.dims[i].attach_scale(self._file[axis])
+
+    def write(self, slab: NDArray[Any]) -> None:
+        """Appends a slab, (n, *rest, channels)."""
+        stop = self._start + len(slab)
+        self._values[self._start : stop] = slab if self._values.ndim == slab.ndim else slab[..., 0]
+        self._start = stop
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Chunks of about 65,536 values, thin along the first axis, since slabs come in that order."""
+    chunks: list[int] = []
+    left = CHUNK_VALUES
+    for n in reversed(shape):
+        chunks.append(max(1, min(n, left if len(shape) == 1 else min(left, 256))))
+        left = max(1, left // chunks[-1])
+    return tuple(reversed(chunks))

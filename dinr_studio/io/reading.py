@@ -1,0 +1,220 @@
+"""Opening a file as a Volume, whatever its format: the reader is chosen by suffix, else by the first bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, Grid
+from dinr_studio.errors import ConfigError, DinrError, FileFormatError
+from dinr_studio.io import hdf5, images, mrc, numpy_files, tiff
+from dinr_studio.io.content import Content, DatasetEntry
+from dinr_studio.volume import Provenance, Volume, make_volume
+
+CHANNEL_AXIS = "c"
+AXIS_ORDER = (TIME_AXIS, *SPATIAL_AXES, CHANNEL_AXIS)
+SAMPLE_PREFIX = "sample:"
+
+Reader = tuple[Callable[[Path, str | None], Content], Callable[[Path], list[DatasetEntry]]]
+
+READERS: dict[str, Reader] = {
+    "MRC": (mrc.read_mrc, mrc.list_mrc),
+    "HDF5": (hdf5.read_hdf5, hdf5.list_hdf5),
+    "TIFF": (tiff.read_tiff, tiff.list_tiff),
+    "NPY": (numpy_files.read_npy, numpy_files.list_npy),
+    "NPZ": (numpy_files.read_npz, numpy_files.list_npz),
+    "image": (images.read_image, images.list_image),
+}
+SUFFIXES: dict[str, str] = {
+    **dict.fromkeys((".mrc", ".map", ".ccp4", ".mrcs", ".st", ".rec"), "MRC"),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), "HDF5"),
+    **dict.fromkeys((".tif", ".tiff", ".btf"), "TIFF"),
+    ".npy": "NPY",
+    ".npz": "NPZ",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), "image"),
+}
+SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (0, b"\x93NUMPY", "NPY"),
+    (0, b"PK\x03\x04", "NPZ"),
+    (0, b"II*\x00", "TIFF"),
+    (0, b"MM\x00*", "TIFF"),
+    (0, b"II+\x00", "TIFF"),
+    (0, b"MM\x00+", "TIFF"),
+    (0, b"\x89PNG", "image"),
+    (0, b"\xff\xd8\xff", "image"),
+    (208, b"MAP", "MRC"),
+)
+
+
+def open_volume(
+    path: str | Path,
+    *,
+    dataset: str | None = None,
+    axes: str | None = None,
+    voxel_size: Sequence[float] | None = None,
+    unit: str | None = None,
+    fill: float | None = None,
+    channel: int | None = None,
+) -> Volume:
+    """The volume in a file; what is given here overrides what the file says.
+
+    path: a file, or sample:NAME. dataset: its name in an HDF5 or NPZ file. axes: one letter of t, z, y, x, c for each
+    dimension of the stored array. voxel_size: one number for all spatial axes, or one for each axis (t, z, y, x order),
+    in `unit`. fill: the value that means missing. channel: keep only this one, counted from 0.
+    Raises FileFormatError, DataError or ConfigError in one sentence.
+    """
+    path = resolve(path)
+    kind = format_of(path)
+    content = _guarded(path, lambda: READERS[kind][0](path, dataset))
+    if axes is not None:
+        content = replace(content, axes=_checked_axes(axes, content))
+    values, grid = _arranged(content)
+    grid = _overridden(grid, voxel_size, unit)
+    names = content.channel_names
+    if channel is not None:
+        values, names = _one_channel(values, names, channel)
+    return make_volume(
+        values,
+        grid,
+        fill=content.fill if fill is None else fill,
+        value_unit=content.value_unit,
+        channel_names=names,
+        provenance=Provenance(str(path), _sha256(path), kind, content.dataset, content.notes),
+    )
+
+
+def list_datasets(path: str | Path) -> list[DatasetEntry]:
+    """The arrays in a file that could be opened, without reading their values."""
+    path = resolve(path)
+    kind = format_of(path)
+    return _guarded(path, lambda: READERS[kind][1](path))
+
+
+def resolve(path: str | Path) -> Path:
+    """The file that a name means: itself, or a sample of the program; FileFormatError where there is none."""
+    if str(path).startswith(SAMPLE_PREFIX):
+        from dinr_studio.samples import sample_path
+
+        return sample_path(str(path).removeprefix(SAMPLE_PREFIX))
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise FileFormatError(f"{path} is a folder; give one file.")
+        if not path.exists():
+            raise FileFormatError(f"{path} does not exist; check the name and the folder.")
+        if path.stat().st_size == 0:
+            raise FileFormatError(f"{path} is empty (0 bytes); use an intact copy.")
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{path} cannot be opened ({error}); check the name.") from error
+    return path
+
+
+def format_of(path: Path) -> str:
+    """The format of a file, by its suffix, else by its first bytes."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in (".gz", ".bz2"):
+        suffixes.pop()
+    if suffixes and suffixes[-1] in SUFFIXES:
+        return SUFFIXES[suffixes[-1]]
+    try:
+        with open(path, "rb") as file:
+            start = file.read(256)
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+    for offset, signature, kind in SIGNATURES:
+        if start[offset : offset + len(signature)] == signature:
+            return kind
+    raise FileFormatError(
+        f"The format of {path.name} is not known; files that can be read end in {', '.join(sorted(SUFFIXES))} "
+        "(MRC also in .gz or .bz2)."
+    )
+
+
+def _guarded(path: Path, read: Callable[[], Any]) -> Any:
+    """Runs a reader; whatever a library raises at a damaged file becomes one sentence."""
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return read()
+    except DinrError:
+        raise
+    except PermissionError as error:
+        raise FileFormatError(f"{path} may not be read (no permission); ask for access or copy it.") from error
+    except MemoryError as error:
+        raise FileFormatError(f"{path.name} does not fit into memory; crop or bin it first.") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise FileFormatError(f"{path.name} cannot be read ({reason}): it is damaged or not what its name says.") from error
+
+
+def _checked_axes(axes: str, content: Content) -> str:
+    axes = axes.lower()
+    if len(axes) != content.values.ndim or len(set(axes)) != len(axes) or set(axes) - set(AXIS_ORDER):
+        raise ConfigError(
+            f"The axes {axes!r} do not name the array's {content.values.ndim} dimensions {content.values.shape}; "
+            "give one different letter of t, z, y, x and c for each."
+        )
+    return axes
+
+
+def _arranged(content: Content) -> tuple[np.ndarray[Any, Any], Grid]:
+    """Values as (t, z, y, x, channels), as far as there, and their grid."""
+    order = sorted(range(len(content.axes)), key=lambda i: AXIS_ORDER.index(content.axes[i]))
+    letters = [content.axes[i] for i in order]
+    values = content.values.transpose(order)
+    if CHANNEL_AXIS in letters:
+        letters.remove(CHANNEL_AXIS)
+    else:
+        values = values[..., np.newaxis]
+    if not letters:
+        raise FileFormatError("The array has channels but no axis to lie along; state --axes.")
+    if values.size == 0:
+        raise FileFormatError(f"The array is empty (shape {content.values.shape}); choose one that holds values.")
+    grid = Grid(
+        shape=values.shape[:-1],
+        voxel_size=tuple(float(content.voxel_size.get(axis, 1.0)) for axis in letters),
+        origin=tuple(float(content.origin.get(axis, 0.0)) for axis in letters),
+        units=tuple(content.units.get(axis, "") for axis in letters),
+        axes=tuple(letters),
+    )
+    return values, grid
+
+
+def _overridden(grid: Grid, voxel_size: Sequence[float] | None, unit: str | None) -> Grid:
+    """The grid with the user's voxel size and spatial unit; the origin scales along, so that nothing moves in voxels."""
+    if voxel_size is not None:
+        if len(voxel_size) == 1:
+            voxel_size = [voxel_size[0] if i in grid.spatial else v for i, v in enumerate(grid.voxel_size)]
+        if len(voxel_size) != len(grid.shape) or not all(math.isfinite(v) and v > 0 for v in voxel_size):
+            raise ConfigError(
+                f"The voxel size {','.join(f'{v:g}' for v in voxel_size)} does not fit the axes {', '.join(grid.axes)}; "
+                "give one positive number, or one for each axis."
+            )
+        origin = tuple(o / old * new for o, old, new in zip(grid.origin, grid.voxel_size, voxel_size, strict=True))
+        grid = replace(grid, voxel_size=tuple(float(v) for v in voxel_size), origin=origin)
+    if unit is not None:
+        units = tuple(unit if i in grid.spatial else old for i, old in enumerate(grid.units))
+        grid = replace(grid, units=units)
+    return grid
+
+
+def _one_channel(
+    values: np.ndarray[Any, Any], names: tuple[str, ...], channel: int
+) -> tuple[np.ndarray[Any, Any], tuple[str, ...]]:
+    if not 0 <= channel < values.shape[-1]:
+        raise ConfigError(f"Channel {channel} does not exist; the file has channels 0 to {values.shape[-1] - 1}.")
+    return values[..., channel : channel + 1], names[channel : channel + 1]
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

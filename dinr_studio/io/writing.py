@@ -1,0 +1,96 @@
+"""Writing volumes slab by slab: what all writers share, and which one a file's suffix means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.coordinates import Grid
+from dinr_studio.errors import OutputError
+
+METRES = {
+    "angstrom": 1e-10, "Å": 1e-10, "a": 1e-10, "pm": 1e-12, "nm": 1e-9, "um": 1e-6, "µm": 1e-6, "μm": 1e-6,
+    "micron": 1e-6, "micrometer": 1e-6, "micrometre": 1e-6, "nanometer": 1e-9, "mm": 1e-3, "millimeter": 1e-3,
+    "cm": 1e-2, "m": 1.0, "meter": 1.0, "metre": 1.0, "km": 1e3,
+}  # fmt: skip
+
+
+def in_metres(unit: str) -> float | None:
+    """Length of a unit in metres, or None where it is not a known unit of length."""
+    return METRES.get(unit) or METRES.get(unit.lower())
+
+
+@dataclass(frozen=True)
+class VolumeHeader:
+    """All that is known of a volume before its values come. notes: sentences for the file's metadata."""
+
+    grid: Grid
+    channels: int
+    dtype: np.dtype[Any]
+    channel_names: tuple[str, ...] = ()
+    value_unit: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class VolumeWriter(Protocol):
+    """Takes the slabs of a volume in order, holding no more than one of them."""
+
+    def write(self, slab: NDArray[Any]) -> None:
+        """Appends the next slab along the first axis, (n, *rest, channels), of the header's type."""
+
+    def close(self) -> None:
+        """Finishes the file after the last slab."""
+
+
+Lost = Callable[[VolumeHeader], tuple[str, ...]]
+OpenWriter = Callable[[Path, VolumeHeader], VolumeWriter]
+
+
+def writers() -> dict[str, tuple[OpenWriter, Lost]]:
+    """For each suffix that can be written: the writer, and what tells what it cannot carry."""
+    from dinr_studio.io import hdf5, mrc, numpy_files, tiff
+
+    return {
+        **dict.fromkeys((".mrc", ".map", ".ccp4"), (mrc.MrcWriter, mrc.lost_in_mrc)),
+        **dict.fromkeys((".h5", ".hdf5"), (hdf5.Hdf5Writer, hdf5.lost_in_hdf5)),
+        **dict.fromkeys((".tif", ".tiff"), (tiff.TiffWriter, tiff.lost_in_tiff)),
+        ".npy": (numpy_files.NpyWriter, numpy_files.lost_in_npy),
+    }
+
+
+def lost_by(header: VolumeHeader, path: Path) -> tuple[str, ...]:
+    """Sentences on what the format of `path` cannot carry; OutputError where it cannot carry the values at all."""
+    return _writer_for(path)[1](header)
+
+
+@contextmanager
+def open_writer(temporary: Path, header: VolumeHeader, path: Path) -> Iterator[VolumeWriter]:
+    """A writer, in the format of `path`, into a temporary file; finished when the block ends well."""
+    lost_by(header, path)
+    writer = _writer_for(path)[0](temporary, header)
+    try:
+        yield writer
+    except BaseException:
+        abandon = getattr(writer, "abandon", writer.close)
+        try:
+            abandon()
+        except Exception:  # the file goes away in any case, and the first error is the one to tell
+            pass
+        raise
+    writer.close()
+
+
+def _writer_for(path: Path) -> tuple[OpenWriter, Lost]:
+    known = writers()
+    suffix = Path(path).suffix.lower()
+    if suffix not in known:
+        raise OutputError(
+            f"{Path(path).name} does not say a format that can be written; end the name in {', '.join(known)}."
+        )
+    return known[suffix]

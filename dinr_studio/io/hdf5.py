@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,19 +56,19 @@ def read_hdf5(path: Path, dataset: str | None) -> Content:
             raise FileFormatError(f"{entry.name} in {path.name} points to other files; copy its values into one file.")
         check_claim(path, stored.size * stored.dtype.itemsize, compressed=stored.compression is not None)
         axes = _axes(stored, path)
-        sizes, origins, units, notes = _positions(file, stored, axes)
+        positions = _positions(file, stored, axes)
         values, fill = _unpacked(stored)
         return Content(
-            values=values,
+            values=np.flip(values, positions.falling),
             axes=axes,
-            voxel_size=sizes,
-            origin=origins,
-            units=units,
+            voxel_size=positions.sizes,
+            origin=positions.origins,
+            units=positions.units,
             value_unit=_text(stored.attrs.get("units", "")),
             channel_names=tuple(_text(name) for name in np.ravel(stored.attrs.get("channel_names", ()))),
             fill=fill,
             dataset=entry.name,
-            notes=notes,
+            notes=positions.notes,
         )
 
 
@@ -143,11 +143,21 @@ def _scale(stored: Any, axis: int) -> Any:
         return None
 
 
-def _positions(
-    file: Any, stored: Any, axes: str
-) -> tuple[dict[str, float], dict[str, float], dict[str, str], tuple[str, ...]]:
-    """Voxel sizes, origins and units by axis letter, and notes: from coordinate vectors, else from attributes."""
-    sizes, origins, units, notes = _from_attributes(file, stored, axes)
+class _Positions(NamedTuple):
+    """Voxel sizes, origins and units by axis letter; notes; and the dimensions along which positions fall."""
+
+    sizes: dict[str, float]
+    origins: dict[str, float]
+    units: dict[str, str]
+    notes: tuple[str, ...]
+    falling: tuple[int, ...]
+
+
+def _positions(file: Any, stored: Any, axes: str) -> _Positions:
+    """Where the voxels are: from coordinate vectors, else from attributes."""
+    sizes, origins, units = _from_attributes(file, stored, axes)
+    notes: tuple[str, ...] = ()
+    falling: tuple[int, ...] = ()
     for i, letter in enumerate(axes):
         scale = _scale(stored, i)
         if letter == "c" or scale is None or scale.shape != (stored.shape[i],) or scale.dtype.kind not in "iuf":
@@ -162,16 +172,17 @@ def _positions(
         if not np.isfinite(steps).all() or steps.mean() == 0 or np.ptp(steps) > UNEVEN * abs(steps.mean()):
             notes += (f"The positions along {letter} are unevenly spaced; their mean step is used.",)
         if steps.mean() < 0:
-            notes += (f"The positions along {letter} fall; they are taken as rising from the lowest.",)
+            notes += (f"The positions along {letter} fall in the file; the values were turned round to make them rise.",)
+            falling += (i,)
         step = abs(float(positions[-1] - positions[0])) / (len(positions) - 1)
         if np.isfinite(step) and step > 0:
             sizes[letter], origins[letter] = step, float(positions.min())
-    return sizes, origins, units, notes
+    return _Positions(sizes, origins, units, notes, falling)
 
 
 def _from_attributes(
     file: Any, stored: Any, axes: str
-) -> tuple[dict[str, float], dict[str, float], dict[str, str], tuple[str, ...]]:
+) -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
     letters = [letter for letter in axes if letter != "c"]
     spatial = [letter for letter in letters if letter != TIME_AXIS]
     attributes = {**dict(file.attrs), **dict(stored.attrs)}
@@ -189,7 +200,7 @@ def _from_attributes(
         elif not units and len(given) == 1:
             units = dict.fromkeys(spatial, given[0])
     origins = _by_letter(attributes["origin"], letters, spatial, sign=True) if "origin" in attributes else {}
-    return sizes, origins, units, ()
+    return sizes, origins, units
 
 
 def _by_letter(given: Any, letters: list[str], spatial: list[str], *, sign: bool = False) -> dict[str, float]:

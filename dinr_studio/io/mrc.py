@@ -111,7 +111,7 @@ def _voxel_size(header: Any, axes: str) -> tuple[dict[str, float], tuple[str, ..
     """Cell length over cell intervals, by axis in angstrom; 1, with a note, where the header leaves it at zero."""
     sizes: dict[str, float] = {}
     for axis in axes:
-        intervals, length = int(header[f"m{axis}"]), float(header["cella"][axis])
+        intervals, length = int(header[f"m{axis}"]), _decimal(header["cella"][axis])
         sizes[axis] = length / intervals if intervals > 0 and np.isfinite(length) and length > 0 else 0.0
     known = [size for size in sizes.values() if size > 0]
     if not known:
@@ -122,11 +122,16 @@ def _voxel_size(header: Any, axes: str) -> tuple[dict[str, float], tuple[str, ..
 
 
 def _origin(header: Any, axes: str, size: dict[str, float]) -> dict[str, float]:
-    origin = {axis: float(header["origin"][axis]) for axis in axes}
+    origin = {axis: _decimal(header["origin"][axis]) for axis in axes}
     if all(np.isfinite(position) for position in origin.values()) and any(origin.values()):
         return origin
     starts = dict(zip(_axes(header), ("nzstart", "nystart", "nxstart"), strict=True))
     return {axis: int(header[starts[axis]]) * size[axis] for axis in axes}
+
+
+def _decimal(single: Any) -> float:
+    """A single-precision number as the shortest decimal that means it: 364.8, not 364.79998779."""
+    return float(str(np.float32(single)))
 
 
 def lost_in_mrc(header: VolumeHeader) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ trained so far is in the run file, where one was named, and `resume` goes on fro
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dinr_studio import __version__
 from dinr_studio.analysis.judge import HeldOutReport, judge
 from dinr_studio.analysis.scores import psnr
 from dinr_studio.config import FitConfig
@@ -22,7 +25,7 @@ from dinr_studio.errors import RunFileError, TrainingDiverged
 from dinr_studio.fields.build import load_field, parameter_count
 from dinr_studio.sampling.evaluate import FieldOnGrid, values_at_indices
 from dinr_studio.training.device import resident_bytes, resolve_device
-from dinr_studio.training.run import History, Run, new_run
+from dinr_studio.training.run import History, Run
 from dinr_studio.training.run_file import write_run
 from dinr_studio.training.snapshot import Phase, Snapshot
 from dinr_studio.training.task import Task, prepare
@@ -56,6 +59,28 @@ def fit(
     if resume is not None:
         _restore(trainer, resume)
     yield from _Fit(trainer, run, config, path).snapshots()
+
+
+def new_run(task: Task, config: FitConfig, open_options: dict[str, Any]) -> Run:
+    """A run that has not begun."""
+    volume = task.volume
+    return Run(
+        run_id=uuid.uuid4().hex,
+        program_version=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        config=config,
+        grid=volume.grid,
+        coordinates=task.coordinates,
+        normalisation=task.normalisation,
+        channel_ranges=volume.channel_ranges,
+        channel_names=volume.channel_names,
+        value_unit=volume.value_unit,
+        provenance=volume.provenance,
+        open_options=open_options,
+        outliers=task.outliers,
+        held_out=np.flatnonzero(task.held_out).astype(np.uint32 if volume.grid.size <= 2**32 else np.uint64),
+        best={},
+    )
 
 
 def _restore(trainer: Trainer, run: Run) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinr_studio import __version__
 from dinr_studio.config import FitConfig
 from dinr_studio.coordinates import CoordinateMap, Grid
 from dinr_studio.normalisation import Normalisation
@@ -86,18 +83,3 @@ class Run:
     def updated(self, **changes: Any) -> Run:
         """The same run further on."""
         return replace(self, **changes)
-
-
-def new_run_id() -> str:
-    """A name that no other run has."""
-    return uuid.uuid4().hex
-
-
-def now() -> str:
-    """The present moment as the run file writes it: ISO 8601, UTC, whole seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def program_version() -> str:
-    """The version of the program that writes."""
-    return __version__

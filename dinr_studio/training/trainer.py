@@ -287,7 +287,6 @@ class Trainer:
         """All that a later process needs to go on exactly where this one is."""
         return TrainerState(
             step=self.step,
-            epoch=int(self.epoch),
             elapsed=self.elapsed,
             weights=frozen_weights(self.field),
             optimiser=dict(self._optimiser_state()),

@@ -1,0 +1,1 @@
+"""The shell: one module for each group of commands, none of which imports torch before it must."""

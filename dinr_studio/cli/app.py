@@ -1,0 +1,70 @@
+"""The command `dinr-studio`: its commands, and how errors end."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dinr_studio import __version__
+from dinr_studio.cli.commands import benchmark, export, fit, info, sample, score, slice_
+from dinr_studio.errors import DinrError
+
+DONE, USER_ERROR, INTERRUPTED = 0, 2, 130
+
+NO_WINDOW = """\
+DINR Studio {version}: the window is not part of this version yet; the whole job runs from the shell:
+
+  dinr-studio sample emd-3001 -o map.map       a real volume to try
+  dinr-studio fit map.map -o map.dinr          fit a neural field to it
+  dinr-studio score map.dinr                   judge it on voxels it never saw
+  dinr-studio export map.dinr -o fine.mrc --factor 2
+
+dinr-studio --help lists all commands, and dinr-studio COMMAND --help their options."""
+
+app = typer.Typer(
+    help="Turns scientific volumes into continuous neural fields: fit, judge, look, export.",
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("info")(info)
+app.command("fit")(fit)
+app.command("export")(export)
+app.command("score")(score)
+app.command("slice")(slice_)
+app.command("sample")(sample)
+app.command("benchmark")(benchmark)
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"DINR Studio {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(NO_WINDOW.format(version=__version__))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command; returns 0, 2 after a mistake of the user's (one sentence), or 130 where interrupted."""
+    try:
+        status = app(arguments, prog_name="dinr-studio", standalone_mode=False)
+    except DinrError as error:
+        print(f"dinr-studio: {error}", file=sys.stderr)
+        return USER_ERROR
+    except (KeyboardInterrupt, typer.Abort):
+        print("dinr-studio: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return DONE
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of typer's or click's
+            print(f"dinr-studio: {error.format_message()} Try dinr-studio --help.", file=sys.stderr)
+            return USER_ERROR
+        raise
+    return status if isinstance(status, int) else DONE

@@ -1,0 +1,199 @@
+"""The commands: what each takes, what it prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dinr_studio.cli import values
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+DataFile = Annotated[str, typer.Argument(metavar="FILE", help="A volume file, or sample:NAME.")]
+RunFile = Annotated[Path, typer.Argument(metavar="RUN.dinr", help="A run file that `fit` has written.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
+Dataset = Annotated[str | None, typer.Option(help="Dataset to open, in a file that holds several.")]
+Axes = Annotated[str | None, typer.Option(help="Letters t, z, y, x, c of the stored array's dimensions, as in zyxc.")]
+VoxelSize = Annotated[str | None, typer.Option(help="Voxel size, one number or one per axis (z,y,x), if the file lies.")]
+Unit = Annotated[str | None, typer.Option(help="Unit of the voxel size, such as angstrom, nm, mm or m.")]
+Fill = Annotated[float | None, typer.Option(help="Value that means missing.")]
+Channel = Annotated[int | None, typer.Option(help="Use this channel only, counted from 0.")]
+Data = Annotated[str | None, typer.Option("--data", help="The data file, where it is not where it was at the fit.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+
+
+def info(
+    file: DataFile,
+    as_json: AsJson = False,
+    dataset: Dataset = None,
+    axes: Axes = None,
+    voxel_size: VoxelSize = None,
+    unit: Unit = None,
+    fill: Fill = None,
+    channel: Channel = None,
+) -> None:
+    """Shape, axes, voxel size, units, range and missing share of a volume, and the datasets in its file."""
+    from dinr_studio.cli import inspecting
+
+    options = _open_options(dataset, axes, voxel_size, unit, fill, channel)
+    described = inspecting.describe(file, options)
+    _print_json(described) if as_json else inspecting.print_description(described)
+
+
+def fit(
+    file: DataFile,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN.dinr", help="The run file to write.")],
+    preset: Annotated[str, typer.Option(help="auto, quick, balanced, paper or paper-tuned.")] = "auto",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the voxels, at most.")] = None,
+    time_limit: Annotated[str | None, typer.Option(help="Time of training, at most, as 60s, 5m or 1h.")] = None,
+    goal: Annotated[float | None, typer.Option(help="Stop at this held-out PSNR in dB.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many looks without a better score.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share of voxels never trained on, such as 0.02.")] = None,
+    holdout_scheme: Annotated[str | None, typer.Option(help="random, blocks or planes (every second one).")] = None,
+    family: Annotated[str | None, typer.Option(help="dinr-siren, dinr-ffnet, siren or ffnet.")] = None,
+    embedding: Annotated[str | None, typer.Option(help="fourier or siren.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps N through latent time.")] = None,
+    kinetic_weight: Annotated[float | None, typer.Option(help="Weight of the kinetic energy.")] = None,
+    integrator: Annotated[str | None, typer.Option(help="euler, midpoint, rk4 or dopri5.")] = None,
+    width: Annotated[int | None, typer.Option(help="Latent channels.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or bf16.")] = None,
+    outliers: Annotated[str | None, typer.Option(help="Isolated extreme voxels: exclude, clip or keep.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Start of all random numbers.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as NAME=VALUE.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.dinr.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
+    dataset: Dataset = None,
+    axes: Axes = None,
+    voxel_size: VoxelSize = None,
+    unit: Unit = None,
+    fill: Fill = None,
+    channel: Channel = None,
+) -> None:
+    """Fits a neural field to a volume, judges it on held-out voxels, and writes the run file."""
+    from dinr_studio.cli import fitting
+
+    given = {
+        "max_epochs": epochs,
+        "time_limit": values.seconds(time_limit),
+        "goal_psnr": goal,
+        "patience": patience,
+        "held_out_share": holdout,
+        "held_out_scheme": holdout_scheme,
+        "embedding": embedding,
+        "steps": steps,
+        "kinetic_weight": kinetic_weight,
+        "integrator": integrator,
+        "width": width,
+        "learning_rate": learning_rate,
+        "precision": precision,
+        "outliers": outliers,
+        "device": device,
+        "seed": seed,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    changes |= dict(values.setting(text) for text in settings or ())
+    request = fitting.FitRequest(
+        file, output, preset, family, changes, _open_options(dataset, axes, voxel_size, unit, fill, channel)
+    )
+    result = fitting.resume_fit(request) if resume else fitting.new_fit(request, force=force)
+    _print_json(result) if as_json else fitting.print_result(result)
+
+
+def export(
+    run: RunFile,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The volume to write: .mrc .h5 .tif .npy")],
+    factor: Annotated[str | None, typer.Option(help="Voxels per old voxel, one number or one per axis.")] = None,
+    voxel_size: Annotated[str | None, typer.Option(help="New voxel size, one number or one per axis.")] = None,
+    shape: Annotated[str | None, typer.Option(help="New shape, as Z,Y,X.")] = None,
+    box: Annotated[str | None, typer.Option(help="Part to export: START:STOP in world units for each axis.")] = None,
+    dtype: Annotated[str, typer.Option(help="Type of the values, such as float32 or int16.")] = "float32",
+    device: Device = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Writes the field on any grid, with its physical coordinates."""
+    from dinr_studio.cli import exporting
+
+    target = {
+        "factor": values.numbers(factor, "--factor"),
+        "voxel_size": values.numbers(voxel_size, "--voxel-size"),
+        "shape": values.whole_numbers(shape, "--shape"),
+        "box": values.box(box),
+    }
+    result = exporting.export_run(run, output, target, dtype=dtype, device=device, force=force)
+    _print_json(result) if as_json else exporting.print_result(result)
+
+
+def score(run: RunFile, as_json: AsJson = False, data: Data = None, device: Device = "auto") -> None:
+    """The field's errors on held-out voxels, beside those of classical interpolation."""
+    from dinr_studio.cli import judging
+
+    result = judging.scores_of(run, data, device)
+    _print_json(result) if as_json else judging.print_scores(result)
+
+
+def slice_(
+    run: RunFile,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="PICTURE", help="The picture: .png, .pdf or .svg")],
+    axis: Annotated[str | None, typer.Option(help="Axis that the slice is across: z, y, x or t.")] = None,
+    index: Annotated[int | None, typer.Option(help="Which slice, counted from 0; the middle one by default.")] = None,
+    channel: Annotated[int, typer.Option(help="Which channel, counted from 0.")] = 0,
+    data: Data = None,
+    device: Device = "auto",
+    force: Force = False,
+) -> None:
+    """Data, field and residual of one slice side by side, as a picture."""
+    from dinr_studio.cli import judging
+
+    judging.draw_slice(run, output, axis=axis, index=index, channel=channel, data=data, device=device, force=force)
+    typer.echo(f"wrote {output}")
+
+
+def sample(
+    name: Annotated[str | None, typer.Argument(help="The sample to write; none lists them.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it.")] = None,
+    force: Force = False,
+) -> None:
+    """Lists the samples that come with the program, or writes one out."""
+    from dinr_studio.cli import inspecting
+
+    if name is None:
+        inspecting.print_samples()
+    else:
+        typer.echo(f"wrote {inspecting.write_sample(name, output, force=force)}")
+
+
+def benchmark(
+    as_json: AsJson = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each, taken in turns.")] = 3,
+) -> None:
+    """Training speed and memory of preset paper against a plain implementation of the paper, in one run."""
+    from dinr_studio.cli import benchmarking
+
+    result = benchmarking.measure(repeats)
+    _print_json(result) if as_json else benchmarking.print_result(result)
+
+
+def _open_options(
+    dataset: str | None, axes: str | None, voxel_size: str | None, unit: str | None, fill: float | None, channel: int | None
+) -> dict[str, Any]:
+    """What was said about opening the file, by keyword of open_volume."""
+    sizes = values.numbers(voxel_size, "--voxel-size")
+    given = {
+        "dataset": dataset,
+        "axes": axes,
+        "voxel_size": None if sizes is None else list(sizes),
+        "unit": unit,
+        "fill": fill,
+        "channel": channel,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _print_json(result: dict[str, Any]) -> None:
+    typer.echo(json.dumps(result, allow_nan=False))

@@ -1,0 +1,63 @@
+"""`export`: a run's field on any grid, as a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dinr_studio.cli.progress import bar_or_lines, in_words
+
+
+def export_run(
+    run_path: Path, output: Path, target: dict[str, Any], *, dtype: str, device: str, force: bool
+) -> dict[str, Any]:
+    """Exports; returns what `export --json` prints. target: the arguments of target_grid."""
+    from dinr_studio.sampling.export import export
+    from dinr_studio.sampling.target import target_grid
+    from dinr_studio.training.device import peak_bytes, resolve_device
+    from dinr_studio.training.fit import field_of
+    from dinr_studio.training.run_file import read_run
+
+    run = read_run(run_path)
+    grid = target_grid(run.grid, **target)
+    field = field_of(run, resolve_device(device))
+    report = None
+    with bar_or_lines() as progress:
+        for step in export(field, grid, output, dtype=dtype, force=force, notes=_notes(run)):
+            progress.update(step.done / step.total, f"{step.done:,} voxels, {in_words(step.remaining)} left")
+            report = step.report
+    assert report is not None  # noqa: S101  (export ends with a report or an error)
+    return {
+        "file": report.file,
+        "shape": list(grid.shape),
+        "axes": list(grid.axes),
+        "voxel_size": list(grid.voxel_size),
+        "origin": list(grid.origin),
+        "unit": list(grid.units),
+        "dtype": report.dtype,
+        "seconds": report.seconds,
+        "peak_memory_bytes": peak_bytes(),
+        "lost": list(report.lost),
+    }
+
+
+def _notes(run: Any) -> tuple[str, ...]:
+    """Sentences on the origin of the values for the file's metadata."""
+    notes = [f"DINR Studio {run.program_version}: field of {Path(run.provenance.file).name}, run {run.run_id[:8]}"]
+    if run.outliers and run.config.training.outliers != "keep":
+        treated = "left out" if run.config.training.outliers == "exclude" else "clipped"
+        notes.append(f"{run.outliers} isolated extreme voxels of the data were {treated} in the fit")
+    return tuple(notes)
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """The outcome in lines that a person reads."""
+    size = " x ".join(f"{v:.6g} {u}".rstrip() for v, u in zip(result["voxel_size"], result["unit"], strict=True))
+    origin = ", ".join(f"{v:.6g}" for v in result["origin"])
+    typer.echo(f"wrote {result['file']}: {' x '.join(map(str, result['shape']))} voxels of {size}, origin {origin}")
+    typer.echo(f"{result['seconds']:.1f} s, {result['peak_memory_bytes'] / 2**30:.2f} GiB at most")
+    for sentence in result["lost"]:
+        print(f"note: {sentence}", file=sys.stderr)

@@ -1,0 +1,191 @@
+"""`fit`: from a file and settings to a run file, with progress, and stopping cleanly when asked to."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dinr_studio.cli.judging import print_scores
+from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
+from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig, changed
+from dinr_studio.errors import ConfigError, OutputError, RunFileError
+
+RESUMABLE = ("max_epochs", "time_limit", "goal_psnr", "patience")
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What the user asked for; changes holds settings by name."""
+
+    file: str
+    output: Path
+    preset: str
+    family: str | None
+    changes: dict[str, Any]
+    open_options: dict[str, Any]
+
+
+def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
+    """Fits from the beginning; returns what `fit --json` prints."""
+    if request.output.exists() and not force:
+        raise OutputError(
+            f"{request.output} exists already; --resume goes on with it, --force replaces it, or choose another name."
+        )
+    _check_folder(request.output)
+    from dinr_studio.io import open_volume
+    from dinr_studio.training.presets import preset_config
+
+    volume = open_volume(request.file, **request.open_options)
+    config = _with_changes(preset_config(request.preset, volume, request.family), request.changes)
+    return _fit(volume, config, request.output, None, request.open_options)
+
+
+def resume_fit(request: FitRequest) -> dict[str, Any]:
+    """Goes on with the run in the output file; only the ends of a run may be changed."""
+    fixed = sorted(set(request.changes) - set(RESUMABLE))
+    if fixed or request.family is not None:
+        named = ", ".join([*fixed, *(["family"] if request.family else [])])
+        raise ConfigError(f"A resumed run keeps its settings, so {named} cannot be changed; leave it out, or fit anew.")
+    from dinr_studio.io import open_volume
+    from dinr_studio.training.run_file import read_run
+
+    run = read_run(request.output)
+    options = {**run.open_options, **request.open_options}
+    volume = open_volume(request.file, **options)
+    if volume.provenance.sha256 != run.provenance.sha256:
+        raise RunFileError(
+            f"{request.file} is not the file that {request.output} was fitted to ({run.provenance.file}); "
+            "resume with that one, or fit anew."
+        )
+    return _fit(volume, _with_changes(run.config, request.changes), request.output, run, options)
+
+
+def _check_folder(output: Path) -> None:
+    if output.suffix != ".dinr":
+        raise OutputError(f"{output} is no run file's name; end it in .dinr.")
+    if not output.absolute().parent.is_dir():
+        raise OutputError(f"The folder {output.parent} does not exist; make it first or choose another.")
+
+
+def _with_changes(config: FitConfig, changes: dict[str, Any]) -> FitConfig:
+    """The settings with some changed, each in the group that it belongs to."""
+    field = {name: value for name, value in changes.items() if name in FieldConfig.model_fields}
+    training = {name: value for name, value in changes.items() if name in TrainingConfig.model_fields}
+    unknown = sorted(set(changes) - set(field) - set(training))
+    if unknown:
+        known = ", ".join([*FieldConfig.model_fields, *TrainingConfig.model_fields])
+        raise ConfigError(f"There is no setting {unknown[0]}; the settings are {known}.")
+    return changed(config, field=changed(config.field, **field), training=changed(config.training, **training))
+
+
+def _fit(volume: Any, config: FitConfig, output: Path, resume: Any, options: dict[str, Any]) -> dict[str, Any]:
+    from dinr_studio.training.device import peak_bytes
+    from dinr_studio.training.fit import fit
+    from dinr_studio.training.plan import make_plan
+
+    plan = make_plan(volume, config)
+    snapshots = fit(volume, config, path=output, resume=resume, open_options=options)
+    snapshot = None
+    with bar_or_lines() as progress, _stop_requested() as stop:
+        _announce(progress, volume, config, plan)
+        for snapshot in snapshots:
+            for event in snapshot.events:
+                progress.say(event)
+            progress.update(*_line(snapshot, config))
+            if stop.is_set() and snapshot.phase == "training":
+                snapshots.close()
+                progress.say(f"Stopped at step {snapshot.step}; {output} holds the run, and --resume goes on with it.")
+                raise KeyboardInterrupt
+    assert snapshot is not None and snapshot.run is not None  # noqa: S101  (fit ends with a run or an error)
+    run, state = snapshot.run, snapshot.run.state
+    trained = config.training.batch if state is None else state.step
+    epochs = snapshot.epoch
+    seconds = max(snapshot.elapsed, 1e-9)
+    voxels = epochs * volume.grid.size * (1 - volume.missing_share) * (1 - config.training.held_out_share)
+    return {
+        **dict(run.scores),
+        "coordinates_per_second": voxels / seconds,
+        "seconds": snapshot.elapsed,
+        "peak_memory_bytes": peak_bytes(),
+        "run_file": str(output),
+        "plan": {"peak_memory_bytes": plan.peak_memory_bytes, "seconds": plan.seconds, "device": plan.device},
+        "preset": config.preset,
+        "family": config.field.family,
+        "steps_trained": trained,
+        "epochs": epochs,
+        "end_reason": run.end_reason,
+        "outliers": run.outliers,
+        "events": [sentence for _, sentence in run.history.events],
+        "settings": {**config.field.model_dump(), **config.training.model_dump()},
+        "reasons": list(config.reasons),
+    }
+
+
+def _announce(progress: Progress, volume: Any, config: FitConfig, plan: Any) -> None:
+    """The plan in words, before the work begins."""
+    shape = " x ".join(map(str, volume.grid.shape))
+    progress.say(
+        f"{config.field.family}, preset {config.preset}: {plan.parameters:,} parameters, {shape} voxels, {plan.device}"
+    )
+    for reason in config.reasons:
+        progress.say(f"  {reason}")
+    progress.say(
+        f"Plan: at most {plan.peak_memory_bytes / 2**30:.2f} GiB of memory, about {in_words(plan.seconds)} of training "
+        f"({in_words(plan.seconds_per_epoch)} an epoch)"
+    )
+
+
+def _line(snapshot: Any, config: FitConfig) -> tuple[float, str]:
+    """Share done, and the present state in a line."""
+    if snapshot.phase == "preparing":
+        return 0.0, "preparing"
+    if snapshot.phase in ("judging", "done"):
+        return 1.0, "judging on held-out voxels" if snapshot.phase == "judging" else "done"
+    total = snapshot.elapsed + snapshot.remaining
+    share = snapshot.elapsed / total if total > 0 else 0.0
+    psnr = "" if snapshot.best_psnr is None else f", {snapshot.best_psnr:.1f} dB held-out"
+    return share, (
+        f"epoch {snapshot.epoch:.1f}/{config.training.max_epochs}, loss {snapshot.data_loss:.2e}{psnr}, "
+        f"{snapshot.coordinates_per_second:,.0f} voxels/s, {in_words(snapshot.remaining)} left"
+    )
+
+
+@contextmanager
+def _stop_requested() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or SIGTERM sets, so that the run can be saved; the second one interrupts."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """The outcome in lines that a person reads."""
+    if result["outliers"]:
+        found, done = result["outliers"], result["settings"]["outliers"]
+        typer.echo(f"{found} isolated extreme voxels were found; setting outliers={done}.", file=sys.stderr)
+    print_scores(result)
+    typer.echo(
+        f"{result['end_reason']}; {result['seconds']:.1f} s, {result['coordinates_per_second']:,.0f} voxels/s, "
+        f"{result['peak_memory_bytes'] / 2**30:.2f} GiB at most; wrote {result['run_file']}"
+    )

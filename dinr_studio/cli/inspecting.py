@@ -1,0 +1,97 @@
+"""`info` and `sample`: what is in a file, and the volumes that come with the program."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dinr_studio.errors import FileFormatError
+from dinr_studio.io.atomic import atomic_output
+from dinr_studio.samples import SAMPLES, sample_path
+
+
+def describe(file: str, options: dict[str, Any]) -> dict[str, Any]:
+    """What `info --json` prints; of a file with several datasets and none chosen, their list alone."""
+    from dinr_studio.io.reading import list_datasets, open_volume
+
+    entries = list_datasets(file)
+    datasets = [entry.name for entry in entries]
+    listing = [{"name": e.name, "shape": list(e.shape), "dtype": e.dtype} for e in entries]
+    try:
+        volume = open_volume(file, **options)
+    except FileFormatError:
+        if len(entries) < 2 or "dataset" in options:
+            raise
+        return {"file": file, "datasets": datasets, "dataset_details": listing, "shape": None}
+    grid = volume.grid
+    return {
+        "file": volume.provenance.file,
+        "format": volume.provenance.reader,
+        "dataset": volume.provenance.dataset,
+        "shape": list(grid.shape),
+        "axes": list(grid.axes),
+        "voxel_size": list(grid.voxel_size),
+        "origin": list(grid.origin),
+        "unit": list(grid.units),
+        "extent": list(grid.extent),
+        "channels": volume.channels,
+        "channel_names": list(volume.channel_names),
+        "dtype": str(volume.values.dtype),
+        "value_range": list(volume.value_range),
+        "value_unit": volume.value_unit,
+        "missing_share": volume.missing_share,
+        "datasets": datasets,
+        "dataset_details": listing,
+        "notes": list(volume.provenance.notes),
+        "sha256": volume.provenance.sha256,
+    }
+
+
+def print_description(described: dict[str, Any]) -> None:
+    """The description in lines that a person reads."""
+    if described["shape"] is None:
+        typer.echo(f"{described['file']} holds several datasets; choose one with --dataset:")
+        for entry in described["dataset_details"]:
+            typer.echo(f"  {entry['name']}  {tuple(entry['shape'])}  {entry['dtype']}")
+        return
+    units = described["unit"]
+    size = " x ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["voxel_size"], units, strict=True))
+    origin = ", ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["origin"], units, strict=True))
+    extent = " x ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["extent"], units, strict=True))
+    low, high = described["value_range"]
+    lines = {
+        "file": described["file"],
+        "format": described["format"],
+        "dataset": described["dataset"],
+        "shape": f"{' x '.join(map(str, described['shape']))} ({', '.join(described['axes'])})",
+        "voxel size": size,
+        "origin": f"{origin} (centre of the first voxel)",
+        "extent": extent,
+        "channels": f"{described['channels']} {' '.join(described['channel_names'])}".strip(),
+        "type": described["dtype"],
+        "values": f"{low:g} to {high:g} {described['value_unit']}".rstrip(),
+        "missing": f"{100 * described['missing_share']:.2f} %",
+    }
+    for name, text in lines.items():
+        typer.echo(f"{name:>11}  {text}")
+    for note in described["notes"]:
+        typer.echo(f"{'note':>11}  {note}")
+
+
+def print_samples() -> None:
+    """A line or two on each sample."""
+    for sample in SAMPLES.values():
+        typer.echo(f"{sample.name:<14} {sample.title}. {sample.description}")
+        typer.echo(f"{'':<14} {sample.source}; licence {sample.licence}")
+
+
+def write_sample(name: str, output: Path | None, *, force: bool) -> Path:
+    """Copies a sample to a file, of its own name in this folder by default; returns where it is."""
+    source = sample_path(name)
+    target = Path(source.name) if output is None else output
+    with atomic_output(target, force=force) as temporary:
+        shutil.copyfile(source, temporary)
+    return target

@@ -1,0 +1,79 @@
+"""`score` and `slice`: how good a run's field is, and what it looks like beside its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dinr_studio.errors import RunFileError
+
+
+def scores_of(run_path: Path, data: str | None, device: str) -> dict[str, Any]:
+    """What `score --json` prints: the stored scores, or freshly judged ones where the run ended before it was judged."""
+    from dinr_studio.training.run_file import read_description
+
+    description = read_description(run_path)
+    if description.scores and data is None:
+        return {"run_file": str(run_path), **description.scores}
+    from dinr_studio.training.device import resolve_device
+    from dinr_studio.training.fit import score
+    from dinr_studio.training.run_file import read_run
+    from dinr_studio.training.task import prepare
+
+    run = read_run(run_path)
+    task = prepare(data_of(run, data), run.config.training)
+    return {"run_file": str(run_path), **score(run, task, resolve_device(device))}
+
+
+def data_of(run: Any, data: str | None) -> Any:
+    """The volume that a run was fitted to; RunFileError where it is gone or has changed."""
+    from dinr_studio.io import open_volume
+
+    file = data or run.provenance.file
+    if data is None and not Path(file).exists():
+        raise RunFileError(f"The data file {file} is not there any more; say where it is with --data FILE.")
+    volume = open_volume(file, **run.open_options)
+    if volume.provenance.sha256 != run.provenance.sha256:
+        raise RunFileError(f"{file} is not the file that the run was fitted to; give the right one with --data FILE.")
+    return volume
+
+
+def print_scores(result: dict[str, Any]) -> None:
+    """The held-out table and the verdict."""
+    held = result["held_out"]
+    train = result["train"]["psnr"]
+    if held is None:
+        typer.echo(f"No voxels were held out, so nothing says how far to trust it; {train:.2f} dB on training voxels.")
+        return
+    rows = {"field": held, **{f"{name} interpolation": scores for name, scores in held["interpolation"].items()}}
+    typer.echo(f"On {held['voxels']:,} held-out voxels (data range {held['data_range']:g}):")
+    typer.echo(f"{'':<22}{'PSNR (dB)':>10}{'SSIM':>9}{'MAE':>12}{'relative L2':>13}")
+    for name, scores in rows.items():
+        similarity = "-" if scores["ssim"] is None else f"{scores['ssim']:.4f}"
+        typer.echo(f"{name:<22}{scores['psnr']:>10.2f}{similarity:>9}{scores['mae']:>12.4g}{scores['relative_l2']:>13.4g}")
+    typer.echo(held["verdict"])
+    typer.echo(f"On training voxels the field has {train:.2f} dB.")
+
+
+def draw_slice(
+    run_path: Path,
+    output: Path,
+    *,
+    axis: str | None,
+    index: int | None,
+    channel: int,
+    data: str | None,
+    device: str,
+    force: bool,
+) -> None:
+    """Writes the picture of one slice."""
+    from dinr_studio.sampling.picture import slice_picture
+    from dinr_studio.training.device import resolve_device
+    from dinr_studio.training.fit import field_of
+    from dinr_studio.training.run_file import read_run
+
+    run = read_run(run_path)
+    field = field_of(run, resolve_device(device))
+    slice_picture(data_of(run, data), field, output, axis=axis, index=index, channel=channel, force=force)

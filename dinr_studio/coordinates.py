@@ -81,15 +81,17 @@ class Grid:
 
     def world(self, index: NDArray[Any]) -> NDArray[np.float64]:
         """World position of (fractional) voxel indices, both (..., axes)."""
-        return np.asarray(index, dtype=np.float64) * self.voxel_size + np.asarray(self.origin)
+        world: NDArray[np.float64] = np.asarray(index, dtype=np.float64) * self.voxel_size + np.asarray(self.origin)
+        return world
 
     def index(self, world: NDArray[Any]) -> NDArray[np.float64]:
         """Fractional voxel index of world positions, both (..., axes)."""
-        return (np.asarray(world, dtype=np.float64) - np.asarray(self.origin)) / np.asarray(self.voxel_size)
+        index: NDArray[np.float64] = (np.asarray(world, dtype=np.float64) - self.origin) / self.voxel_size
+        return index
 
     def axis_positions(self, axis: int) -> NDArray[np.float64]:
         """World position of every voxel centre along one axis, (shape[axis],)."""
-        return np.arange(self.shape[axis]) * self.voxel_size[axis] + self.origin[axis]
+        return np.arange(self.shape[axis], dtype=np.float64) * self.voxel_size[axis] + self.origin[axis]
 
     def upsampled(self, factor: Sequence[float]) -> Grid:
         """The grid of round(shape * factor) voxels that fills the same physical box."""
@@ -156,11 +158,13 @@ class CoordinateMap:
 
     def network(self, world: NDArray[Any]) -> NDArray[np.float64]:
         """Network coordinates of world positions, both (..., axes)."""
-        return (np.asarray(world, dtype=np.float64) - self.centre) * self.scale + self.offset
+        network: NDArray[np.float64] = (np.asarray(world, dtype=np.float64) - self.centre) * self.scale + self.offset
+        return network
 
     def world(self, network: NDArray[Any]) -> NDArray[np.float64]:
         """World positions of network coordinates, both (..., axes)."""
-        return (np.asarray(network, dtype=np.float64) - self.offset) / self.scale + self.centre
+        world: NDArray[np.float64] = (np.asarray(network, dtype=np.float64) - self.offset) / self.scale + self.centre
+        return world
 
     def index_affine(self, grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Slope and intercept, each (axes,), with network = index * slope + intercept for a grid's voxel indices."""

@@ -48,7 +48,8 @@ def percentile_normalisation(volume: Volume) -> Normalisation:
 def min_max_normalisation(volume: Volume) -> Normalisation:
     """The least and greatest present value of each channel become 0 and 1."""
     return Normalisation(
-        tuple((high - low) or 1.0 for low, high in volume.channel_ranges), tuple(low for low, _ in volume.channel_ranges)
+        tuple((high - low) or 1.0 for low, high in volume.channel_ranges),
+        tuple(low for low, _ in volume.channel_ranges),
     )
 
 

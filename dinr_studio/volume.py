@@ -110,9 +110,7 @@ def make_volume(
         values = values[..., np.newaxis]
     if values.size == 0:
         raise DataError(f"The data is empty (shape {values.shape}); a volume needs at least two different values.")
-    volume = Volume(
-        np.ascontiguousarray(values), grid, _missing(values, fill), value_unit, channel_names, provenance
-    )
+    volume = Volume(np.ascontiguousarray(values), grid, _missing(values, fill), value_unit, channel_names, provenance)
     if volume.missing_share == 1.0:
         raise DataError("Every value is missing (NaN or the declared fill); check the fill value or the dataset.")
     low, high = volume.value_range

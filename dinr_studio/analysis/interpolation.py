@@ -110,9 +110,7 @@ def _among_scattered(
     return predicted
 
 
-def _slabs(
-    training: NDArray[np.bool_], index: NDArray[np.int64]
-) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
+def _slabs(training: NDArray[np.bool_], index: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
     """Parts of the first axis, (start, stop), and which of the voxels lie in their middle, neighbours on both sides."""
     length = training.shape[0]
     share = max(float(training.mean()), 1e-3)
@@ -135,7 +133,8 @@ def _distances(grid: Grid) -> NDArray[np.float64]:
     for i, name in enumerate(grid.axes):
         if name == TIME_AXIS and grid.spatial:
             sizes[i] = min(grid.voxel_size[j] for j in grid.spatial)
-    return sizes / sizes.min()
+    distances: NDArray[np.float64] = sizes / sizes.min()
+    return distances
 
 
 def _nearest_scattered(at: Points, values: Points, where: Points) -> Points:

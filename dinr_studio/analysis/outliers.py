@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ def isolated_outliers(volume: Volume) -> NDArray[np.bool_] | None:
     direct or diagonal neighbour goes more than a quarter as far in that direction: a particle of several voxels or a
     smooth peak has neighbours that rise with it and stays.
     """
-    found = np.zeros(volume.grid.shape, dtype=bool)
+    found: NDArray[np.bool_] = np.zeros(volume.grid.shape, dtype=bool)
     sample = present_sample(volume)
     for channel in range(volume.channels):
         low, high = np.percentile(sample[:, channel].astype(np.float64), PERCENTILES)
@@ -33,7 +34,7 @@ def isolated_outliers(volume: Volume) -> NDArray[np.bool_] | None:
 
 
 def _mark_isolated(
-    found: NDArray[np.bool_], volume: Volume, values: NDArray[np.generic], sign: float, limit: float, span: float
+    found: NDArray[np.bool_], volume: Volume, values: NDArray[Any], sign: float, limit: float, span: float
 ) -> None:
     """Marks voxels whose excursion beyond the limit in one direction is far larger than all their neighbours'."""
     far = values > limit + FAR * span if sign > 0 else values < limit - FAR * span
@@ -48,14 +49,14 @@ def _mark_isolated(
     for offset in itertools.product((-1, 0, 1), repeat=values.ndim):
         if any(offset):
             highest = np.maximum(highest, _excursion(volume, values, candidates + offset, sign, middle))
-    found[tuple(candidates[highest < ORDINARY * own].T)] = True
+    found[tuple(np.compress(highest < ORDINARY * own, candidates, axis=0).T)] = True
 
 
 def _excursion(
-    volume: Volume, values: NDArray[np.generic], index: NDArray[np.int64], sign: float, middle: float
+    volume: Volume, values: NDArray[Any], index: NDArray[np.int64], sign: float, middle: float
 ) -> NDArray[np.float64]:
     """How far the voxels at an index lie from the middle; minus infinity outside the grid and where missing."""
-    inside = ((index >= 0) & (index < values.shape)).all(axis=1)
+    inside: NDArray[np.bool_] = np.asarray(((index >= 0) & (index < values.shape)).all(axis=1))
     at = tuple(np.where(inside[:, np.newaxis], index, 0).T)
     excursion = sign * (values[at].astype(np.float64) - middle)
     present = inside if volume.missing is None else inside & ~volume.missing[at]

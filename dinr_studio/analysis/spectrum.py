@@ -93,7 +93,7 @@ def _central_part(volume: Volume, channel: int) -> tuple[NDArray[np.float64], li
     for n in volume.grid.shape:
         kept = max(1, round(n * share))
         part.append(slice((n - kept) // 2, (n - kept) // 2 + kept))
-    values = volume.values[(*part, channel)].astype(np.float64)
+    values = volume.values[tuple(part)][..., channel].astype(np.float64)
     if volume.missing is None:
         values -= values.mean()
     else:

@@ -16,7 +16,9 @@ RunFile = Annotated[Path, typer.Argument(metavar="RUN.dinr", help="A run file th
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 Dataset = Annotated[str | None, typer.Option(help="Dataset to open, in a file that holds several.")]
 Axes = Annotated[str | None, typer.Option(help="Letters t, z, y, x, c of the stored array's dimensions, as in zyxc.")]
-VoxelSize = Annotated[str | None, typer.Option(help="Voxel size, one number or one per axis (z,y,x), if the file lies.")]
+VoxelSize = Annotated[
+    str | None, typer.Option(help="Voxel size, one number or one per axis (z,y,x), if the file lies.")
+]
 Unit = Annotated[str | None, typer.Option(help="Unit of the voxel size, such as angstrom, nm, mm or m.")]
 Fill = Annotated[float | None, typer.Option(help="Value that means missing.")]
 Channel = Annotated[int | None, typer.Option(help="Use this channel only, counted from 0.")]
@@ -106,7 +108,9 @@ def fit(
 
 def export(
     run: RunFile,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The volume to write: .mrc .h5 .tif .npy")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The volume to write: .mrc .h5 .tif .npy")
+    ],
     factor: Annotated[str | None, typer.Option(help="Voxels per old voxel, one number or one per axis.")] = None,
     voxel_size: Annotated[str | None, typer.Option(help="New voxel size, one number or one per axis.")] = None,
     shape: Annotated[str | None, typer.Option(help="New shape, as Z,Y,X.")] = None,
@@ -180,7 +184,12 @@ def benchmark(
 
 
 def _open_options(
-    dataset: str | None, axes: str | None, voxel_size: str | None, unit: str | None, fill: float | None, channel: int | None
+    dataset: str | None,
+    axes: str | None,
+    voxel_size: str | None,
+    unit: str | None,
+    fill: float | None,
+    channel: int | None,
 ) -> dict[str, Any]:
     """What was said about opening the file, by keyword of open_volume."""
     sizes = values.numbers(voxel_size, "--voxel-size")

@@ -17,19 +17,23 @@ def export_run(
     """Exports; returns what `export --json` prints. target: the arguments of target_grid."""
     from dinr_studio.sampling.export import export
     from dinr_studio.sampling.target import target_grid
-    from dinr_studio.training.device import peak_bytes, resolve_device
+    from dinr_studio.training.device import resolve_device
     from dinr_studio.training.fit import field_of
     from dinr_studio.training.run_file import read_run
 
     run = read_run(run_path)
     grid = target_grid(run.grid, **target)
     field = field_of(run, resolve_device(device))
-    report = None
     with bar_or_lines() as progress:
         for step in export(field, grid, output, dtype=dtype, force=force, notes=_notes(run)):
             progress.update(step.done / step.total, f"{step.done:,} voxels, {in_words(step.remaining)} left")
-            report = step.report
-    assert report is not None  # noqa: S101  (export ends with a report or an error)
+    return _described(step.report)
+
+
+def _described(report: Any) -> dict[str, Any]:
+    from dinr_studio.training.device import peak_bytes
+
+    grid = report.grid
     return {
         "file": report.file,
         "shape": list(grid.shape),

@@ -93,40 +93,40 @@ def _fit(volume: Any, config: FitConfig, output: Path, resume: Any, options: dic
 
     plan = make_plan(volume, config)
     snapshots = fit(volume, config, path=output, resume=resume, open_options=options)
-    snapshot = None
     with bar_or_lines() as progress, _stop_requested() as stop:
         _announce(progress, volume, config, plan)
-        for snapshot in snapshots:
-            for event in snapshot.events:
-                progress.say(event)
-            progress.update(*_line(snapshot, config))
-            if stop.is_set() and snapshot.phase == "training":
-                snapshots.close()
-                progress.say(f"Stopped at step {snapshot.step}; {output} holds the run, and --resume goes on with it.")
-                raise KeyboardInterrupt
-    assert snapshot is not None and snapshot.run is not None  # noqa: S101  (fit ends with a run or an error)
-    run, state = snapshot.run, snapshot.run.state
-    trained = config.training.batch if state is None else state.step
-    epochs = snapshot.epoch
-    seconds = max(snapshot.elapsed, 1e-9)
-    voxels = epochs * volume.grid.size * (1 - volume.missing_share) * (1 - config.training.held_out_share)
+        last = _followed(snapshots, progress, stop, config, output)
+    run = last.run
+    voxels = last.epoch * volume.grid.size * (1 - volume.missing_share) * (1 - config.training.held_out_share)
     return {
         **dict(run.scores),
-        "coordinates_per_second": voxels / seconds,
-        "seconds": snapshot.elapsed,
+        "coordinates_per_second": voxels / max(last.elapsed, 1e-9),
+        "seconds": last.elapsed,
         "peak_memory_bytes": peak_bytes(),
         "run_file": str(output),
         "plan": {"peak_memory_bytes": plan.peak_memory_bytes, "seconds": plan.seconds, "device": plan.device},
         "preset": config.preset,
         "family": config.field.family,
-        "steps_trained": trained,
-        "epochs": epochs,
+        "steps_trained": last.step,
+        "epochs": last.epoch,
         "end_reason": run.end_reason,
         "outliers": run.outliers,
-        "events": [sentence for _, sentence in run.history.events],
         "settings": {**config.field.model_dump(), **config.training.model_dump()},
         "reasons": list(config.reasons),
     }
+
+
+def _followed(snapshots: Any, progress: Progress, stop: threading.Event, config: FitConfig, output: Path) -> Any:
+    """The last snapshot, after showing all; when asked to stop it closes the fit, which saves it, and interrupts."""
+    for snapshot in snapshots:
+        for event in snapshot.events:
+            progress.say(event)
+        progress.update(*_line(snapshot, config))
+        if stop.is_set() and snapshot.phase == "training":
+            snapshots.close()
+            progress.say(f"Stopped at step {snapshot.step}; {output} holds the run, and --resume goes on with it.")
+            raise KeyboardInterrupt
+    return snapshot
 
 
 def _announce(progress: Progress, volume: Any, config: FitConfig, plan: Any) -> None:

@@ -11,7 +11,7 @@ from dinr_studio.errors import RunFileError
 
 
 def scores_of(run_path: Path, data: str | None, device: str) -> dict[str, Any]:
-    """What `score --json` prints: the stored scores, or freshly judged ones where the run ended before it was judged."""
+    """What `score --json` prints: the stored scores, or fresh ones where the run ended before it was judged."""
     from dinr_studio.training.run_file import read_description
 
     description = read_description(run_path)
@@ -52,7 +52,9 @@ def print_scores(result: dict[str, Any]) -> None:
     typer.echo(f"{'':<22}{'PSNR (dB)':>10}{'SSIM':>9}{'MAE':>12}{'relative L2':>13}")
     for name, scores in rows.items():
         similarity = "-" if scores["ssim"] is None else f"{scores['ssim']:.4f}"
-        typer.echo(f"{name:<22}{scores['psnr']:>10.2f}{similarity:>9}{scores['mae']:>12.4g}{scores['relative_l2']:>13.4g}")
+        typer.echo(
+            f"{name:<22}{scores['psnr']:>10.2f}{similarity:>9}{scores['mae']:>12.4g}{scores['relative_l2']:>13.4g}"
+        )
     typer.echo(held["verdict"])
     typer.echo(f"On training voxels the field has {train:.2f} dB.")
 

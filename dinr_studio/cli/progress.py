@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -10,12 +12,12 @@ from contextlib import contextmanager
 EVERY = 5.0  # seconds between plain lines
 
 
-class Progress:
+class Progress(abc.ABC):
     """Says how far a work is; `share` runs from 0 to 1."""
 
+    @abc.abstractmethod
     def update(self, share: float, sentence: str) -> None:
         """Shows the present state."""
-        raise TypeError("use bar_or_lines")
 
     def say(self, sentence: str) -> None:
         """Says something that stays."""
@@ -59,7 +61,7 @@ def bar_or_lines() -> Iterator[Progress]:
 
 def in_words(seconds: float) -> str:
     """A time left, such as `2 min 10 s`."""
-    if not seconds == seconds or seconds == float("inf"):
+    if not math.isfinite(seconds):
         return "?"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -30,12 +30,12 @@ class Solution(NamedTuple):
 
 
 def euler_increment(f: VectorField, z: Tensor, velocity: Tensor, t: float, dt: float) -> Tensor:
-    """dt times the velocity at the step's start: first order."""
+    """Dt times the velocity at the step's start: first order."""
     return dt * velocity
 
 
 def midpoint_increment(f: VectorField, z: Tensor, velocity: Tensor, t: float, dt: float) -> Tensor:
-    """dt times the velocity at the explicit midpoint: second order."""
+    """Dt times the velocity at the explicit midpoint: second order."""
     return dt * f(z + (dt / 2) * velocity, t + dt / 2)
 
 

@@ -48,7 +48,8 @@ class GeluBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output, of the shape of x, (batch, width)."""
-        return x + self.second(self.dropout(nn.functional.gelu(self.first(self.norm(x)))))
+        out: Tensor = x + self.second(self.dropout(nn.functional.gelu(self.first(self.norm(x)))))
+        return out
 
 
 class SineBlock(nn.Module):

@@ -172,7 +172,9 @@ def _positions(file: Any, stored: Any, axes: str) -> _Positions:
         if not np.isfinite(steps).all() or steps.mean() == 0 or np.ptp(steps) > UNEVEN * abs(steps.mean()):
             notes += (f"The positions along {letter} are unevenly spaced; their mean step is used.",)
         if steps.mean() < 0:
-            notes += (f"The positions along {letter} fall in the file; the values were turned round to make them rise.",)
+            notes += (
+                f"The positions along {letter} fall in the file; the values were turned round to make them rise.",
+            )
             falling += (i,)
         step = abs(float(positions[-1] - positions[0])) / (len(positions) - 1)
         if np.isfinite(step) and step > 0:
@@ -180,9 +182,7 @@ def _positions(file: Any, stored: Any, axes: str) -> _Positions:
     return _Positions(sizes, origins, units, notes, falling)
 
 
-def _from_attributes(
-    file: Any, stored: Any, axes: str
-) -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
+def _from_attributes(file: Any, stored: Any, axes: str) -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
     letters = [letter for letter in axes if letter != "c"]
     spatial = [letter for letter in letters if letter != TIME_AXIS]
     attributes = {**dict(file.attrs), **dict(stored.attrs)}
@@ -242,7 +242,7 @@ def lost_in_hdf5(header: VolumeHeader) -> tuple[str, ...]:
 
 
 class Hdf5Writer:
-    """Writes a chunked, compressed dataset `values` slab by slab, with a dimension scale in world units for each axis."""
+    """Writes a chunked, compressed dataset `values` slab by slab, with a dimension scale for each axis."""
 
     def __init__(self, path: Path, header: VolumeHeader) -> None:
         import h5py

@@ -33,7 +33,16 @@ def read_image(path: Path, dataset: str | None) -> Content:
                 raise FileFormatError(f"{path.name} claims {image.width}x{image.height} pixels; crop or bin it first.")
             if "A" in image.mode or "transparency" in image.info:
                 notes = ("The image's transparency was left out.",)
-            plain = {"1": "L", "LA": "L", "La": "L", "P": "RGB", "PA": "RGB", "RGBA": "RGB", "RGBa": "RGB", "CMYK": "RGB"}
+            plain = {
+                "1": "L",
+                "LA": "L",
+                "La": "L",
+                "P": "RGB",
+                "PA": "RGB",
+                "RGBA": "RGB",
+                "RGBa": "RGB",
+                "CMYK": "RGB",
+            }
             values = np.asarray(image.convert(plain[image.mode]) if image.mode in plain else image)
     colours = values.ndim == 3
     return Content(

@@ -181,8 +181,6 @@ class MrcWriter:
                 file.add_label(note[:79].encode("ascii", "replace").decode())
             if len(shape) == 3 and "z" not in grid.axes:
                 file.set_image_stack()
-            elif len(shape) == 4:
-                file.set_volume_stack() if not file.is_volume_stack() else None
             offset = HEADER_BYTES + int(file.header.nsymbt)
         self._file = open(path, "r+b")  # noqa: SIM115  (closed in close)
         self._file.seek(offset)

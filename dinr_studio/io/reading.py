@@ -94,7 +94,8 @@ def list_datasets(path: str | Path) -> list[DatasetEntry]:
     """The arrays in a file that could be opened, without reading their values."""
     path = resolve(path)
     kind = format_of(path)
-    return _guarded(path, lambda: READERS[kind][1](path))
+    entries: list[DatasetEntry] = _guarded(path, lambda: READERS[kind][1](path))
+    return entries
 
 
 def resolve(path: str | Path) -> Path:
@@ -153,7 +154,9 @@ def _guarded(path: Path, read: Callable[[], Any]) -> Any:
         raise FileFormatError(f"{path.name} does not fit into memory; crop or bin it first.") from error
     except Exception as error:
         reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise FileFormatError(f"{path.name} cannot be read ({reason}): it is damaged or not what its name says.") from error
+        raise FileFormatError(
+            f"{path.name} cannot be read ({reason}): it is damaged or not what its name says."
+        ) from error
 
 
 def _checked_axes(axes: str, content: Content) -> str:
@@ -190,13 +193,13 @@ def _arranged(content: Content) -> tuple[np.ndarray[Any, Any], Grid]:
 
 
 def _overridden(grid: Grid, voxel_size: Sequence[float] | None, unit: str | None) -> Grid:
-    """The grid with the user's voxel size and spatial unit; the origin scales along, so that nothing moves in voxels."""
+    """The grid with the user's voxel size and spatial unit; the origin scales along: nothing moves in voxels."""
     if voxel_size is not None:
         if len(voxel_size) == 1:
             voxel_size = [voxel_size[0] if i in grid.spatial else v for i, v in enumerate(grid.voxel_size)]
         if len(voxel_size) != len(grid.shape) or not all(math.isfinite(v) and v > 0 for v in voxel_size):
             raise ConfigError(
-                f"The voxel size {','.join(f'{v:g}' for v in voxel_size)} does not fit the axes {', '.join(grid.axes)}; "
+                f"The voxel size {','.join(f'{v:g}' for v in voxel_size)} does not fit axes {', '.join(grid.axes)}; "
                 "give one positive number, or one for each axis."
             )
         origin = tuple(o / old * new for o, old, new in zip(grid.origin, grid.voxel_size, voxel_size, strict=True))

@@ -85,7 +85,8 @@ def _place(grid: Grid, axis: str | None, index: int | None) -> tuple[dict[int, i
             raise ConfigError(f"Slice {index} does not exist; choose 0 to {grid.shape[target] - 1}.")
         held[target] = index
     parts = [
-        f"{grid.axes[i]} = {grid.axis_positions(i)[at]:.4g} {grid.units[i]}".rstrip() + f" ({at + 1} of {grid.shape[i]})"
+        f"{grid.axes[i]} = {grid.axis_positions(i)[at]:.4g} {grid.units[i]}".rstrip()
+        + f" ({at + 1} of {grid.shape[i]})"
         for i, at in held.items()
     ]
     return held, ", ".join(parts)
@@ -102,12 +103,16 @@ def _panes(
     window = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
     shown = [i for i in range(len(grid.shape)) if i not in held]
     shape = [grid.shape[i] for i in shown]
-    data = volume.values[(*window, channel)].astype(np.float64).reshape(shape)
+    data = volume.values[window][..., channel].astype(np.float64).reshape(shape)
     if volume.missing is not None:
         data[volume.missing[window].reshape(shape)] = np.nan
     predicted = np.concatenate(list(evaluate_slabs(field, part)))[..., channel].astype(np.float64).reshape(shape)
     plane = replace(
-        grid, **{name: tuple(getattr(grid, name)[i] for i in shown) for name in ("shape", "voxel_size", "origin", "units", "axes")}
+        grid,
+        **{
+            name: tuple(getattr(grid, name)[i] for i in shown)
+            for name in ("shape", "voxel_size", "origin", "units", "axes")
+        },
     )
     return [data, predicted, predicted - data], plane
 
@@ -155,7 +160,8 @@ def _scale_bar(pane: Any, plane: Grid) -> None:
     pane.plot([left, left + length], [bottom, bottom], **{**outline, "color": "white", "linewidth": 3.5})
     pane.annotate(
         f"{length:g} {plane.units[1]}".rstrip(), (left + length / 2, bottom), (0, 5), textcoords="offset points",
-        ha="center", va="bottom", fontsize=9, color="white", bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.5, "lw": 0},
+        ha="center", va="bottom", fontsize=9, color="white",
+        bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.5, "lw": 0},
     )  # fmt: skip
     pane.set_xlim(left - 0.05 * width, left + 0.95 * width)
 

@@ -30,7 +30,7 @@ def target_grid(
     if box is not None:
         grid = _boxed(grid, box)
     if shape is not None:
-        return grid.with_shape(_one_per_axis(shape, grid, "shape"))
+        return grid.with_shape([int(n) for n in _one_per_axis(shape, grid, "shape")])
     if voxel_size is not None:
         return grid.with_voxel_size(_spread(voxel_size, grid, grid.voxel_size, "voxel size"))
     if factor is not None:
@@ -57,7 +57,8 @@ def _boxed(grid: Grid, box: Box) -> Grid:
             unit = grid.units[axis]
             raise ConfigError(
                 f"The box's range {low:g}:{high:g} along {grid.axes[axis]} holds no voxel; "
-                f"the data reaches from {face:g} to {face + grid.extent[axis]:g} {unit}".rstrip() + "."
+                f"the data reaches from {face:g} to {face + grid.extent[axis]:g} {unit}".rstrip()
+                + "."
             )
         start.append(inside[0])
         stop.append(inside[1])
@@ -82,4 +83,3 @@ def _one_per_axis(numbers: Sequence[float], grid: Grid, what: str) -> tuple[floa
 
 def _listed(numbers: Sequence[float]) -> str:
     return ",".join(f"{number:g}" for number in numbers)
-

@@ -85,7 +85,7 @@ class VoxelSource:
 
     def values(self, flat: NDArray[Any]) -> NDArray[np.float64]:
         """The data's own values at flat voxel indices (N,), clipped to the limits: (N, channels)."""
-        values = self._values[flat].astype(np.float64)
+        values: NDArray[np.float64] = self._values[flat].astype(np.float64)
         return values if self._limits is None else np.clip(values, *self._limits)
 
     def samples(self, flat: NDArray[Any]) -> Samples:
@@ -102,7 +102,7 @@ class Batches:
         self.per_epoch = -(-len(voxels) // batch)
 
     def voxels(self, step: int) -> NDArray[np.integer[Any]]:
-        """Flat voxel indices of optimiser step `step`, counted from 0; an epoch's batches differ by one voxel at most."""
+        """Flat voxel indices of step `step`, counted from 0; the batches of an epoch differ by one voxel at most."""
         epoch, number = divmod(step, self.per_epoch)
         size = len(self._voxels)
         start, stop = number * size // self.per_epoch, (number + 1) * size // self.per_epoch

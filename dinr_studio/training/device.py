@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import psutil
 import torch
@@ -20,7 +21,9 @@ def resolve_device(name: str) -> torch.device:
     if not available[device.type]:
         raise ConfigError(f"The device {name} is not available on this machine; use --device auto or cpu.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"The device {name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices.")
+        raise ConfigError(
+            f"The device {name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices."
+        )
     return device
 
 
@@ -31,6 +34,11 @@ def resident_bytes() -> int:
 
 def peak_bytes() -> int:
     """Largest memory that this process has had in use since it started."""
+    try:  # what getrusage says on Linux may be the parent's peak
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        pass
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
     import resource
@@ -43,9 +51,9 @@ def available_bytes() -> int:
     """Memory that this process could still take: the machine's, or its control group's where that is less."""
     available = int(psutil.virtual_memory().available)
     try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:
-            with open("/sys/fs/cgroup/memory.current", encoding="ascii") as current:
-                available = min(available, int(limit.read()) - int(current.read()))
+        group = Path("/sys/fs/cgroup")
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        available = min(available, limit - used)
     except (OSError, ValueError):
         pass
     return available

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def fit(
     path: Path | None = None,
     resume: Run | None = None,
     open_options: Mapping[str, Any] | None = None,
-) -> Iterator[Snapshot]:
+) -> Generator[Snapshot, None, None]:
     """Fits a field to a volume; the last snapshot carries the finished Run.
 
     path: the run file, written every minute, at the end and on closing; replaced if it exists.
@@ -87,7 +87,9 @@ def _restore(trainer: Trainer, run: Run) -> None:
     if run.state is None:
         raise RunFileError("The run file holds no training state, so it cannot be resumed; start a new fit.")
     if not np.array_equal(np.flatnonzero(trainer.task.held_out), run.held_out):
-        raise RunFileError("The data's held-out voxels differ from the run's: resume with the very file it was fitted to.")
+        raise RunFileError(
+            "The data's held-out voxels differ from the run's: resume with the very file it was fitted to."
+        )
     trainer.restore(run.state, dict(run.best), list(run.history.events))
 
 

@@ -16,7 +16,6 @@ attributes. A file is looked through before any memory is taken for it, and refu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,9 @@ def read_run(path: Path) -> Run:
         shapes = weight_shapes(description.config.field, len(description.grid.shape), len(description.channel_ranges))
         best = _read_weights(path, file, "best", shapes)
         return Run(
-            **{name: getattr(description, name) for name in Description.model_fields if name not in ("events", "state")},
+            **{
+                name: getattr(description, name) for name in Description.model_fields if name not in ("events", "state")
+            },
             held_out=_read_held_out(path, file, description.grid),
             best=best,
             state=_read_state(path, file, description, shapes),
@@ -208,7 +209,9 @@ def _read_description(path: Path, file: Any) -> Description:
         if len(entries) != len(grid.shape):
             raise _damaged(path, "its coordinates do not fit its grid")
     channels = len(description.channel_ranges)
-    if not 1 <= channels <= 16 or {len(description.normalisation.scale), len(description.normalisation.offset)} != {channels}:
+    if not 1 <= channels <= 16 or {len(description.normalisation.scale), len(description.normalisation.offset)} != {
+        channels
+    }:
         raise _damaged(path, "its normalisation does not fit its channels")
     return description
 

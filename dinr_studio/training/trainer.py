@@ -192,7 +192,7 @@ class Trainer:
                 samples = self.task.source.samples(chunk)
                 prediction = self.field.predict(samples.coordinates.to(self.device))
                 error = (prediction.values - samples.values.to(self.device)).square().mean()
-                ((error + self.kinetic_weight * prediction.kinetic_energy) * share).backward()
+                ((error + self.kinetic_weight * prediction.kinetic_energy) * share).backward()  # type: ignore[no-untyped-call]
                 data_loss += share * float(error.detach())
                 kinetic += share * float(prediction.kinetic_energy.detach())
                 latent = max(latent, _root_mean_square(prediction.latent))
@@ -337,7 +337,7 @@ class Trainer:
             for key, value in self.optimiser.state.get(parameter, {}).items():
                 yield f"{key}/{name}", value.detach().cpu().numpy().copy()
 
-    def _load_optimiser(self, arrays: dict[str, NDArray[Any]]) -> None:
+    def _load_optimiser(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         for name, parameter in self.field.named_parameters():
             state = {
                 key: torch.from_numpy(np.array(arrays[f"{key}/{name}"]))

@@ -1,12 +1,14 @@
 """Integrators against analytic solutions, torchdiffeq, and a kinetic energy worked out by hand."""
 
+import itertools
 import math
 
 import pytest
 import torch
+from torchdiffeq import odeint
+
 from dinr_studio.dynamics.integrators import INCREMENTS, integrate, trajectory
 from dinr_studio.dynamics.kinetic import kinetic_energy
-from torchdiffeq import odeint
 
 ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4}
 
@@ -35,7 +37,7 @@ def test_halving_the_step_divides_the_error_by_two_to_the_order(integrator, orde
         (solve(oscillator, start, integrator=integrator, steps=n, horizon=2.0).latent - oscillation(2.0)).norm().item()
         for n in (20, 40, 80)
     ]
-    for coarse, fine in zip(errors, errors[1:], strict=False):
+    for coarse, fine in itertools.pairwise(errors):
         assert math.log2(coarse / fine) == pytest.approx(order, abs=0.15)
 
 

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+
 from dinr_studio.config import FAMILIES, FieldConfig
 from dinr_studio.fields.build import build_field, frozen_weights, load_field, parameter_count, weight_shapes
 from dinr_studio.fields.embeddings import FourierFeatures

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs all checks: ruff, mypy, import-linter, then the test suite with coverage. Arguments go to pytest.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$root/packaging/environment.sh"
+prepare test
+cd "$root"
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+bin="$root/.venv/bin"
+
+say "ruff"
+"$python" -m ruff check .
+"$python" -m ruff format --check .
+say "mypy"
+"$python" -m mypy
+say "import-linter"
+"$bin/lint-imports"
+say "pytest"
+exec "$python" -m pytest --cov --cov-report=term "$@"

@@ -1,0 +1,89 @@
+"""What all tests share: one torch thread, and small grids, volumes and fields that are known exactly."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dinr_studio.coordinates import CoordinateMap, Grid
+from dinr_studio.normalisation import Normalisation
+from dinr_studio.sampling.evaluate import FieldOnGrid
+from dinr_studio.volume import make_volume
+
+ROOT = Path(__file__).parent.parent
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def make_grid():
+    """Makes a grid with unlike voxel sizes, a shifted origin and a unit, unless told otherwise."""
+
+    def make(shape, *, voxel_size=None, origin=None, unit="nm", axes=None):
+        axes = axes or ("t", "z", "y", "x")[-len(shape) :]
+        spatial = tuple("s" if axis == "t" else unit for axis in axes)
+        sizes = voxel_size or (0.5, 2.0, 1.5, 1.0)[-len(shape) :]
+        return Grid(tuple(shape), tuple(sizes), tuple(origin or (3.0, -7.0, 4.0, 0.25)[-len(shape) :]), spatial, axes)
+
+    return make
+
+
+def smooth(world):
+    """A smooth function of position, (..., axes) -> (...): what tests use as the truth between voxels."""
+    phases = np.asarray(world, dtype=np.float64) * np.array([0.13, 0.21, 0.17, 0.29])[: np.shape(world)[-1]]
+    return 5.0 + 2.0 * np.sin(phases.sum(axis=-1)) + np.cos(phases[..., -1] * 1.7)
+
+
+@pytest.fixture(scope="session")
+def truth():
+    """The smooth function of position."""
+    return smooth
+
+
+@pytest.fixture(scope="session")
+def make_smooth_volume(make_grid):
+    """Makes a volume of the smooth function on a grid of some shape."""
+
+    def make(shape, *, noise=0.0, seed=0, dtype=np.float32, **options):
+        grid = make_grid(shape, **options)
+        positions = np.stack(np.meshgrid(*(grid.axis_positions(i) for i in range(len(shape))), indexing="ij"), axis=-1)
+        values = smooth(positions) + noise * np.random.default_rng(seed).standard_normal(shape)
+        return make_volume(values.astype(dtype), grid)
+
+    return make
+
+
+class Exactly(torch.nn.Module):
+    """A stand-in for a network that returns the smooth function at the world position of its coordinates."""
+
+    def __init__(self, coordinates):
+        super().__init__()
+        self.coordinates = coordinates
+
+    def forward(self, x):
+        return torch.from_numpy(smooth(self.coordinates.world(x.double().numpy())))[:, None]
+
+
+@pytest.fixture(scope="session")
+def exact_field():
+    """Makes a field on a grid that equals the smooth function everywhere."""
+
+    def make(grid):
+        coordinates = CoordinateMap.of(grid)
+        return FieldOnGrid(Exactly(coordinates), coordinates, Normalisation((1.0,), (0.0,)), grid, 1)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def decibels():
+    """PSNR in dB, written down once more for tests."""
+    return lambda true, found, span: 10 * math.log10(span**2 / np.mean((np.asarray(found) - true) ** 2))

@@ -44,7 +44,9 @@ def test_a_cropped_grid_keeps_the_positions_of_its_voxels(make_grid):
     part = grid.cropped((1, 0, 2), (3, 5, 6))
     assert part.shape == (2, 5, 4)
     for axis, start in enumerate((1, 0, 2)):
-        np.testing.assert_allclose(part.axis_positions(axis), grid.axis_positions(axis)[start : start + part.shape[axis]])
+        np.testing.assert_allclose(
+            part.axis_positions(axis), grid.axis_positions(axis)[start : start + part.shape[axis]]
+        )
 
 
 def test_world_and_index_undo_each_other(make_grid):

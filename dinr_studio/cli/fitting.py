@@ -94,6 +94,7 @@ def _fit(volume: Any, config: FitConfig, output: Path, resume: Any, options: dic
     plan = make_plan(volume, config)
     snapshots = fit(volume, config, path=output, resume=resume, open_options=options)
     with bar_or_lines() as progress, _stop_requested() as stop:
+        next(snapshots)  # makes the data ready, and refuses what cannot be trained on
         _announce(progress, volume, config, plan)
         last = _followed(snapshots, progress, stop, config, output)
     run = last.run

@@ -50,10 +50,13 @@ def box(text: str | None) -> tuple[tuple[float, float], ...] | None:
         return None
     ranges = []
     for part in text.split(","):
-        ends = numbers(part.replace(":", ","), "--box")
-        if ends is None or len(ends) != 2 or ":" not in part:
+        try:
+            start, stop = (float(end) for end in part.split(":"))
+        except ValueError:
+            start = stop = math.nan
+        if not (math.isfinite(start) and math.isfinite(stop)):
             raise ConfigError(f"--box is {text!r}; write START:STOP for each axis, such as 0:50,-20:20,0:100.")
-        ranges.append((ends[0], ends[1]))
+        ranges.append((start, stop))
     return tuple(ranges)
 
 

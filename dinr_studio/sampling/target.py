@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError
 
+EDGE = 1e-6  # of a voxel: what a box may miss a centre by
+
 Box = Sequence[tuple[float, float]]
 
 
@@ -23,7 +25,7 @@ def target_grid(
 
     At most one of factor (new voxel = old / factor), voxel_size (world units) and shape; none keeps the voxel size. One
     number of the first two counts for all spatial axes and leaves time as it is. box: (start, stop) in world units for
-    each axis, from outer face to outer face, rounded to whole old voxels. Raises ConfigError for what is not possible.
+    each axis; the voxels whose centres lie within are taken. Raises ConfigError for what is not possible.
     """
     if sum(choice is not None for choice in (factor, voxel_size, shape)) > 1:
         raise ConfigError("Give only one of --factor, --voxel-size and --shape.")
@@ -42,7 +44,7 @@ def target_grid(
 
 
 def _boxed(grid: Grid, box: Box) -> Grid:
-    """The voxels whose centres lie within the box."""
+    """The voxels whose centres lie within the box, its ends included."""
     if len(box) != len(grid.shape):
         raise ConfigError(
             f"The box has {len(box)} ranges and the field {len(grid.shape)} axes ({', '.join(grid.axes)}); "
@@ -52,7 +54,7 @@ def _boxed(grid: Grid, box: Box) -> Grid:
     for axis, (low, high) in enumerate(box):
         face = grid.origin[axis] - grid.voxel_size[axis] / 2
         first, last = ((edge - face) / grid.voxel_size[axis] for edge in (low, high))
-        inside = max(0, round(first)), min(grid.shape[axis], round(last))
+        inside = max(0, math.ceil(first - 0.5 - EDGE)), min(grid.shape[axis], math.floor(last + 0.5 + EDGE))
         if not (math.isfinite(low) and math.isfinite(high)) or inside[0] >= inside[1]:
             unit = grid.units[axis]
             raise ConfigError(

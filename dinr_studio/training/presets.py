@@ -20,6 +20,7 @@ LOWEST_OMEGA, HIGHEST_OMEGA = 5.0, 60.0
 OMEGA_PER_FREQUENCY = 6.0  # best omega_0 over the data's root mean square frequency, in cycles per network unit
 BANDWIDTH_PER_FREQUENCY = 0.5
 NOISY = 0.05  # share of white noise in the variance from which data counts as noisy
+NOISY_OMEGA = 0.4  # what omega_0 is multiplied by then, so that the field cannot follow the noise
 
 Preset = Callable[[Volume, Family], FitConfig]
 
@@ -127,11 +128,13 @@ def _derived_field(
     spectrum = spectrum or _spectrum(volume)
     rms = spectrum.rms_frequency
     if family.endswith("siren"):
-        omega = min(HIGHEST_OMEGA, max(LOWEST_OMEGA, OMEGA_PER_FREQUENCY * rms))
+        noisy = spectrum.noise_share > NOISY
+        omega = OMEGA_PER_FREQUENCY * rms * (NOISY_OMEGA if noisy else 1.0)
+        omega = min(HIGHEST_OMEGA, max(LOWEST_OMEGA, omega))
         field = FieldConfig(
             family=family, embedding="siren", width=width, steps=steps, omega_0=round(omega, 1), layers=5
         )
-        chosen = f"omega_0 {field.omega_0:g}"
+        chosen = f"omega_0 {field.omega_0:g}" + (" (lower for noisy data)" if noisy else "")
     else:
         field = FieldConfig(
             family=family,
@@ -156,7 +159,7 @@ def _bandwidth(spectrum: Spectrum) -> float:
 def _rate(family: Family, width: int) -> float:
     """Peak learning rates that trained without divergence in the measurements, by family and width."""
     if family.endswith("ffnet"):
-        return 5e-3 if width <= 64 else 3e-3
+        return 1e-2 if width <= 64 else 5e-3
     return 1e-3 if width <= 64 else 5e-4
 
 

@@ -31,9 +31,14 @@ def test_an_existing_file_is_replaced_only_by_force(tmp_path):
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path):
     path = tmp_path / "a.bin"
-    with pytest.raises(OutputError, match="exists already"), atomic_output(path, force=False) as temporary:
-        temporary.write_bytes(b"new")
-        path.write_bytes(b"somebody else's")
+
+    def write_late():
+        with atomic_output(path, force=False) as temporary:
+            temporary.write_bytes(b"new")
+            path.write_bytes(b"somebody else's")
+
+    with pytest.raises(OutputError, match="exists already"):
+        write_late()
     assert path.read_bytes() == b"somebody else's"
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -150,7 +150,7 @@ def test_a_written_file_tells_h5py_where_its_values_are(tmp_path, make_grid, cha
         assert stored.chunks is not None
         assert stored.compression == "gzip"
         np.testing.assert_array_equal(stored[...].reshape(values.shape), values)
-        for i, axis in enumerate("tzyx"):
+        for i in range(4):
             np.testing.assert_allclose(stored.dims[i][0][...], grid.axis_positions(i))
             assert stored.dims[i][0].attrs["units"] == grid.units[i]
         assert stored.attrs["units"] == "m/s"

@@ -115,7 +115,7 @@ def test_a_header_without_a_voxel_size_is_told(tmp_path):
 def test_a_truncated_file_is_refused_in_words(tmp_path, length):
     path = save(tmp_path / "a.mrc", ramp((3, 4, 5)))
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(FileFormatError, match="intact copy|damaged"):
+    with pytest.raises(FileFormatError, match=r"intact copy|damaged"):
         open_volume(path)
 
 

@@ -82,7 +82,8 @@ def test_an_npy_file_is_written_and_says_what_it_loses(tmp_path, make_grid):
 
 
 @pytest.mark.parametrize(
-    ("mode", "shape", "channels"), [("L", (4, 5), 1), ("RGB", (4, 5, 3), 3), ("RGBA", (4, 5, 4), 3), ("I;16", (4, 5), 1)]
+    ("mode", "shape", "channels"),
+    [("L", (4, 5), 1), ("RGB", (4, 5, 3), 3), ("RGBA", (4, 5, 4), 3), ("I;16", (4, 5), 1)],
 )
 def test_images_are_read_as_y_x_and_colours(tmp_path, mode, shape, channels):
     values = ramp(shape, np.uint16 if mode == "I;16" else np.uint8)

@@ -17,8 +17,12 @@ def ramp(shape, dtype=np.float32):
 def test_imagej_spacing_unit_and_origin_are_read(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(
-        path, ramp((4, 6, 8)), imagej=True, resolution=(1 / 0.25, 1 / 0.5), metadata={"axes": "ZYX", "spacing": 2.0, "unit": "um"}
-    )  # fmt: skip
+        path,
+        ramp((4, 6, 8)),
+        imagej=True,
+        resolution=(1 / 0.25, 1 / 0.5),
+        metadata={"axes": "ZYX", "spacing": 2.0, "unit": "um"},
+    )
     volume = open_volume(path)
     assert volume.grid.axes == ("z", "y", "x")
     np.testing.assert_allclose(volume.grid.voxel_size, (2.0, 0.5, 0.25))

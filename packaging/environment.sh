@@ -4,7 +4,7 @@
 say() { printf '%s\n' "$*" >&2; }
 
 find_python() {
-    for candidate in "${DINR_PYTHON:-}" python3.13 python3.12 python3.11 python3 python; do
+    for candidate in "${DINR_PYTHON:-}" python3.11 python3.12 python3.13 python3 python; do
         [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 || continue
         "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2])' 2>/dev/null || continue
         command -v "$candidate"

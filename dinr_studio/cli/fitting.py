@@ -44,7 +44,8 @@ def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
     from dinr_studio.training.presets import preset_config
 
     volume = open_volume(request.file, **request.open_options)
-    config = _with_changes(preset_config(request.preset, volume, request.family), request.changes)
+    device = request.changes.get("device", "auto")
+    config = _with_changes(preset_config(request.preset, volume, request.family, device), request.changes)
     return _fit(volume, config, request.output, None, request.open_options)
 
 

@@ -23,17 +23,21 @@ def scores_of(run_path: Path, data: str | None, device: str) -> dict[str, Any]:
     from dinr_studio.training.task import prepare
 
     run = read_run(run_path)
-    task = prepare(data_of(run, data), run.config.training)
+    task = prepare(data_of(run, run_path, data), run.config.training)
     return {"run_file": str(run_path), **score(run, task, resolve_device(device))}
 
 
-def data_of(run: Any, data: str | None) -> Any:
-    """The volume that a run was fitted to; RunFileError where it is gone or has changed."""
+def data_of(run: Any, run_path: Path, data: str | None) -> Any:
+    """The volume that a run was fitted to, where it was or beside the run file; RunFileError where it is gone."""
     from dinr_studio.io import open_volume
 
     file = data or run.provenance.file
     if data is None and not Path(file).exists():
-        raise RunFileError(f"The data file {file} is not there any more; say where it is with --data FILE.")
+        file = str(run_path.parent / Path(file).name)
+        if not Path(file).exists():
+            raise RunFileError(
+                f"The data file {run.provenance.file} is not there any more; say where it is with --data FILE."
+            )
     volume = open_volume(file, **run.open_options)
     if volume.provenance.sha256 != run.provenance.sha256:
         raise RunFileError(f"{file} is not the file that the run was fitted to; give the right one with --data FILE.")
@@ -78,4 +82,4 @@ def draw_slice(
 
     run = read_run(run_path)
     field = field_of(run, resolve_device(device))
-    slice_picture(data_of(run, data), field, output, axis=axis, index=index, channel=channel, force=force)
+    slice_picture(data_of(run, run_path, data), field, output, axis=axis, index=index, channel=channel, force=force)

@@ -63,6 +63,8 @@ def in_words(seconds: float) -> str:
     """A time left, such as `2 min 10 s`."""
     if not math.isfinite(seconds):
         return "?"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -19,7 +19,8 @@ from dinr_studio.io.content import Content, DatasetEntry, check_claim
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
 HEADER_BYTES = 1024
-MODE_BYTES = {0: 1, 1: 2, 2: 4, 3: 4, 4: 8, 6: 2, 12: 2, 101: 0.5}
+MODE_BYTES = {0: 1, 1: 2, 2: 4, 4: 8, 6: 2, 12: 2}
+UNREAD_MODES = (3, 101)  # complex integers, and 4-bit ones: numpy has no such types
 WRITTEN_TYPES = ("float32", "float16", "int16", "uint16", "int8")
 ANGSTROM = "angstrom"
 LETTERS = {1: "x", 2: "y", 3: "z"}
@@ -72,8 +73,13 @@ def _read_header(path: Path) -> Any:
     if len(raw) < HEADER_BYTES:
         raise FileFormatError(f"{path.name} is {len(raw)} bytes long, less than an MRC header; use an intact copy.")
     header = np.frombuffer(raw, dtype=HEADER_DTYPE)[0]
-    if int(header["mode"]) not in MODE_BYTES:
+    if int(header["mode"]) not in (*MODE_BYTES, *UNREAD_MODES):
         header = np.frombuffer(raw, dtype=HEADER_DTYPE.newbyteorder())[0]
+    if int(header["mode"]) in UNREAD_MODES:
+        raise FileFormatError(
+            f"{path.name} is stored in MRC mode {int(header['mode'])}; modes 0, 1, 2, 6 and 12 can be read: convert it "
+            "with the program that it came from."
+        )
     if int(header["mode"]) not in MODE_BYTES or min(int(header[n]) for n in ("nx", "ny", "nz")) < 1:
         raise FileFormatError(f"{path.name} has no valid MRC header (mode or size); it is damaged or not an MRC file.")
     return header
@@ -97,7 +103,7 @@ def _opened_raw(path: Path) -> Iterator[Any]:
 def _check_size(path: Path, header: Any) -> None:
     """FileFormatError where the file is too short for the size that its header claims."""
     voxels = int(header["nx"]) * int(header["ny"]) * int(header["nz"])
-    claimed = int(voxels * MODE_BYTES[int(header["mode"])])
+    claimed = voxels * MODE_BYTES[int(header["mode"])]
     check_claim(path, claimed, compressed=_is_compressed(path))
 
 

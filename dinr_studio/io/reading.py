@@ -86,7 +86,7 @@ def open_volume(
         fill=content.fill if fill is None else fill,
         value_unit=content.value_unit,
         channel_names=names,
-        provenance=Provenance(str(path), _sha256(path), kind, content.dataset, content.notes),
+        provenance=Provenance(str(path.absolute()), _sha256(path), kind, content.dataset, content.notes),
     )
 
 

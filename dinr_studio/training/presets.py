@@ -22,10 +22,10 @@ BANDWIDTH_PER_FREQUENCY = 0.5
 NOISY = 0.05  # share of white noise in the variance from which data counts as noisy
 NOISY_OMEGA = 0.4  # what omega_0 is multiplied by then, so that the field cannot follow the noise
 
-Preset = Callable[[Volume, Family], FitConfig]
+Preset = Callable[[Volume, Family, str], FitConfig]
 
 
-def quick(volume: Volume, family: Family) -> FitConfig:
+def quick(volume: Volume, family: Family, device: str) -> FitConfig:
     """A sound first picture within a minute on two processor cores."""
     field, reasons = _derived_field(volume, family, width=64, steps=1)
     training = TrainingConfig(
@@ -34,16 +34,15 @@ def quick(volume: Volume, family: Family) -> FitConfig:
     return FitConfig(preset="quick", field=field, training=training, reasons=reasons)
 
 
-def balanced(volume: Volume, family: Family) -> FitConfig:
+def balanced(volume: Volume, family: Family, device: str) -> FitConfig:
     """Finer detail in some minutes."""
-    field, reasons = _derived_field(volume, family, width=128, steps=4)
+    field, reasons = _derived_field(volume, family, width=128, steps=2)
     training = TrainingConfig(max_epochs=_epochs(volume, 15_000_000), batch=2048, learning_rate=_rate(family, 128))
     return FitConfig(preset="balanced", field=field, training=training, reasons=reasons)
 
 
-def auto(volume: Volume, family: Family) -> FitConfig:
+def auto(volume: Volume, family: Family, device: str) -> FitConfig:
     """Width, steps, batch, frequency and learning rate from the grid, the data's spectrum and the device."""
-    device = resolve_device("auto").type
     spectrum = _spectrum(volume)
     noisy = spectrum.noise_share > NOISY
     width = 64 if volume.grid.size < 40_000 else 96 if volume.grid.size < 2_000_000 else 128
@@ -62,7 +61,7 @@ def auto(volume: Volume, family: Family) -> FitConfig:
         kinetic_weight=0.1 if noisy and family.startswith("dinr-") else 0.0,
     )
     reasons += (
-        f"width {width}: {volume.grid.size:,} voxels on {device}",
+        f"width {width}, {steps} steps through latent time: {volume.grid.size:,} voxels on {device}",
         f"batches of {batch}, {training.max_epochs} epochs, learning rate {training.learning_rate:.1e}",
         f"about {100 * spectrum.noise_share:.1f} % of the variance looks like white noise"
         + (": more voxels held out, early stopping, a kinetic penalty" if noisy else ": no penalty, 2 % held out"),
@@ -70,7 +69,7 @@ def auto(volume: Volume, family: Family) -> FitConfig:
     return FitConfig(preset="auto", field=field, training=training, reasons=reasons)
 
 
-def paper(volume: Volume, family: Family) -> FitConfig:
+def paper(volume: Volume, family: Family, device: str) -> FitConfig:
     """The authors' settings (arXiv 2511.21787), slow on a processor; batches of 65,536, min-max values, no clipping."""
     training = TrainingConfig(
         max_epochs=300,
@@ -91,7 +90,7 @@ def paper(volume: Volume, family: Family) -> FitConfig:
     return FitConfig(preset="paper", field=PAPER_FIELDS[family], training=training, reasons=reasons)
 
 
-def paper_tuned(volume: Volume, family: Family) -> FitConfig:
+def paper_tuned(volume: Volume, family: Family, device: str) -> FitConfig:
     """The paper's networks with our training: values to [-1, 1], zero start, omega 30/15, cosine, no penalty."""
     changes: dict[str, Any] = {"zero_start": True}
     if family.endswith("siren"):
@@ -111,14 +110,14 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def preset_config(preset: str, volume: Volume, family: str | None = None) -> FitConfig:
-    """The settings of a preset for a volume; ConfigError where there is no such preset or family."""
+def preset_config(preset: str, volume: Volume, family: str | None = None, device: str = "auto") -> FitConfig:
+    """The settings of a preset for a volume and a device; ConfigError where there is no such preset or family."""
     if preset not in PRESETS:
         raise ConfigError(f"There is no preset {preset}; choose one of {', '.join(PRESETS)}.")
     family = family or ("dinr-ffnet" if preset == "paper" else "dinr-siren")
     if family not in FAMILIES:
         raise ConfigError(f"There is no family {family}; choose one of {', '.join(FAMILIES)}.")
-    return PRESETS[preset](volume, family)
+    return PRESETS[preset](volume, family, resolve_device(device).type)
 
 
 def _derived_field(

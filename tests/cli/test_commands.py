@@ -145,13 +145,30 @@ def test_score_anew_from_the_data_gives_the_stored_scores(fitted, shell):
     assert json.loads(out)["held_out"]["psnr"] == pytest.approx(result["held_out"]["psnr"], abs=1e-3)
 
 
-def test_slice_draws_a_picture(fitted, shell, tmp_path, monkeypatch):
-    monkeypatch.chdir(fitted[0])
-    status, out, _ = shell("slice", "part.dinr", "-o", tmp_path / "a.png", "--axis", "y", "--index", "3")
+def test_slice_draws_a_picture(fitted, shell, tmp_path):
+    status, out, _ = shell("slice", fitted[0] / "part.dinr", "-o", tmp_path / "a.png", "--axis", "y", "--index", "3")
     assert status == 0
     assert "wrote" in out
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width > 1000
+
+
+def test_the_data_is_found_where_it_was_beside_the_run_or_not_at_all(fitted, shell, tmp_path):
+    folder = tmp_path / "moved"
+    folder.mkdir()
+    (folder / "part.dinr").write_bytes((fitted[0] / "part.dinr").read_bytes())
+    assert shell("slice", folder / "part.dinr", "-o", tmp_path / "a.png")[0] == 0
+    data = (fitted[0] / "part.mrc").rename(folder / "part.mrc")
+    try:
+        assert shell("slice", folder / "part.dinr", "-o", tmp_path / "b.png")[0] == 0
+        status, _, err = shell("slice", fitted[0] / "part.dinr", "-o", tmp_path / "c.png")
+        assert status == 2
+        assert "--data FILE" in err
+        status, _, err = shell("slice", folder / "part.dinr", "-o", tmp_path / "d.png", "--data", "sample:clouds")
+        assert status == 2
+        assert "not the file" in err
+    finally:
+        data.rename(fitted[0] / "part.mrc")
 
 
 def test_samples_are_listed_and_written(shell, tmp_path):

@@ -39,6 +39,16 @@ def test_every_mode_is_read_in_its_own_type(tmp_path, dtype):
     assert volume.grid.units == ("angstrom",) * 3
 
 
+@pytest.mark.parametrize("mode", [3, 101])
+def test_a_mode_that_numpy_has_no_type_for_is_refused_by_name(tmp_path, mode):
+    path = save(tmp_path / "a.mrc", ramp((3, 4, 5)))
+    data = bytearray(path.read_bytes())
+    data[12:16] = np.array([mode], "<i4").tobytes()
+    path.write_bytes(data)
+    with pytest.raises(FileFormatError, match=f"mode {mode}; modes 0, 1, 2, 6 and 12"):
+        open_volume(path)
+
+
 def test_a_complex_map_is_refused_in_words(tmp_path):
     path = tmp_path / "a.mrc"
     with mrcfile.new(path) as file:

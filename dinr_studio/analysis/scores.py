@@ -72,8 +72,9 @@ def ssim(
 
     Each whole plane of the last two axes is compared with itself after the given voxels are replaced by what was
     predicted there (window 7x7, uniform, data_range as in `psnr`). Where every voxel of a plane is given, as with
-    every second plane held out across the first axis, that is the plane's usual SSIM. At most 64 planes, spread
-    evenly, are looked at. None for 1D data and planes narrower than the window. Source: Wang et al., 2004.
+    every second plane held out across the first axis, that is the plane's usual SSIM. Missing voxels count as the
+    mean of their plane. At most 64 planes, spread evenly, are looked at. None for 1D data and planes narrower than
+    the window. Source: Wang et al., 2004.
     """
     shape = volume.grid.shape
     if len(shape) < 2 or min(shape[-2:]) < SSIM_WINDOW or len(voxels) == 0:
@@ -96,11 +97,21 @@ def _planes(
     stack = volume.values.reshape(-1, rows, columns, volume.channels)
     for plane in chosen:
         here = index[:, 0] == plane
-        true = np.nan_to_num(stack[plane].astype(np.float64))
+        true = _filled(volume, stack[plane].astype(np.float64), int(plane))
         altered, replaced = true.copy(), np.zeros((rows, columns), dtype=bool)
         altered[index[here, 1], index[here, 2]] = predicted[here]
         replaced[index[here, 1], index[here, 2]] = True
         yield true, altered, replaced
+
+
+def _filled(volume: Volume, plane: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+    """A plane (y, x, channels) whose missing voxels have the mean of the present ones."""
+    if volume.missing is None:
+        return plane
+    missing = volume.missing.reshape(-1, *plane.shape[:2])[number]
+    if not missing.all():
+        plane[missing] = plane[~missing].mean(axis=0)
+    return plane
 
 
 def _ssim_map(true: NDArray[np.float64], altered: NDArray[np.float64], data_range: float) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dinr_studio.analysis.held_out import held_out_mask
 from dinr_studio.analysis.scores import BEST_PSNR, mean_absolute_error, psnr, relative_l2, score, ssim
+from dinr_studio.volume import make_volume
 
 
 def test_psnr_is_skimage_s():
@@ -53,6 +54,22 @@ def test_ssim_falls_with_the_error_and_is_one_without(make_smooth_volume):
     ]
     assert scores[0] == pytest.approx(1)
     assert scores[0] > scores[1] > scores[2]
+
+
+def test_ssim_does_not_depend_on_what_stands_where_values_are_missing(make_smooth_volume):
+    volume = make_smooth_volume((16, 18))
+    absent = np.zeros((16, 18), bool)
+    absent[:5, :5] = True
+    scores = []
+    for fill in (0.0, -1e9, np.nan):
+        values = np.where(absent, fill, volume.values[..., 0])
+        holed = make_volume(values, volume.grid).without(absent)
+        voxels = np.flatnonzero(held_out_mask(holed, "random", 0.2, seed=0))
+        predicted = holed.values.reshape(-1, 1)[voxels] + 0.3
+        scores.append(ssim(holed, voxels, predicted, data_range=6))
+    assert scores[0] == pytest.approx(scores[1], abs=1e-12)
+    assert scores[0] == pytest.approx(scores[2], abs=1e-12)
+    assert 0 < scores[0] < 1
 
 
 def test_ssim_is_left_out_where_planes_are_narrower_than_its_window(make_smooth_volume):

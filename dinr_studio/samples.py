@@ -26,7 +26,7 @@ _ALL = (
         "emd-3001",
         "emd_3001.map",
         "Alpha-synuclein peptide, electron diffraction",
-        "A density map of 73 x 43 x 25 voxels of about 0.4 angstrom, stored with its axes in another order.",
+        "A density map of 73 x 25 x 43 voxels of about 0.4 angstrom, stored with its axes in another order.",
         "EMDB entry EMD-3001 (MicroED of a peptide of alpha-synuclein)",
         "CC0",
     ),

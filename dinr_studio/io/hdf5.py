@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content, DatasetEntry, check_claim, choose_dataset, default_axes
+from dinr_studio.io.isolation import check_harmless
 from dinr_studio.io.writing import VolumeHeader
 
 SIZE_ATTRIBUTES = ("voxel_size", "spacing", "pixel_size", "element_size", "resolution")
@@ -31,12 +32,14 @@ AXIS_WORDS = {
 UNEVEN = 1e-3  # largest relative difference of steps along an axis that still counts as regular
 DEEPEST, MOST_OBJECTS = 16, 10_000
 CHUNK_VALUES = 1 << 16
+TRIED_BYTES = 1 << 28  # of values that are read when a file is tried; its structure is tried in any case
 
 
 def list_hdf5(path: Path) -> list[DatasetEntry]:
     """The numeric datasets of 1 to 5 dimensions that are no coordinates of others."""
     import h5py
 
+    check_harmless(path, __name__, try_hdf5.__name__)
     with h5py.File(path, "r") as file:
         return [
             DatasetEntry(name, dataset.shape, str(dataset.dtype))
@@ -70,6 +73,22 @@ def read_hdf5(path: Path, dataset: str | None) -> Content:
             dataset=entry.name,
             notes=positions.notes,
         )
+
+
+def try_hdf5(path: str) -> None:
+    """Touches all that reading a file would, and forgets it; see `check_harmless`."""
+    import h5py
+
+    left = TRIED_BYTES
+    with h5py.File(path, "r") as file:
+        for _, stored in _datasets(file, "", 0):
+            try:
+                _positions(file, stored, _axes(stored, Path(path)))
+                left -= stored.size * stored.dtype.itemsize
+                if left > 0 and not stored.external and not stored.is_virtual:
+                    stored[...]
+            except Exception:  # told when the file is read
+                continue
 
 
 def _candidates(path: Path, dataset: str | None) -> list[DatasetEntry]:

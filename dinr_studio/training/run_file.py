@@ -2,7 +2,7 @@
 
 Layout, format version 1:
 
-    /                     attributes `format` and `format_version`
+    first 512 bytes       HDF5's user block: the seal, a line `dinr-studio-run VERSION SHA256` over all that follows it
     /description          uint8: UTF-8 JSON of everything small (settings, grid, units, provenance, scores, events)
     /held_out             unsigned integers: flat indices of the held-out voxels
     /best/NAME            the weights to use, by parameter name
@@ -10,13 +10,17 @@ Layout, format version 1:
     /state/optimiser/KIND/NAME
     /history/COLUMN       float64, one value for each look
 
-There are numbers only: no pickled objects, no references, no links, no strings of variable length but the two
-attributes. A file is looked through before any memory is taken for it, and refused in words where it is not that.
+There are numbers only: no pickled objects, no references, no links, no strings of variable length. The seal tells a
+damaged file before HDF5's library, which damage can crash, sees it. A sealed file too is looked through before any
+memory is taken for it, and refused in words where it is not that.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +37,8 @@ from dinr_studio.training.run import History, Run, TrainerState
 from dinr_studio.volume import Provenance
 
 FORMAT, VERSION = "dinr-studio-run", 1
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SEAL_BYTES = 512
+SEAL = re.compile(rb"dinr-studio-run (\d{1,9}) ([0-9a-f]{64})\n")
 MOST_BYTES = 8 << 30
 MOST_INFLATION = 1100  # gzip can't shrink further; a file that claims more is not honest
 MOST_OBJECTS, DEEPEST = 20_000, 5
@@ -67,15 +72,34 @@ def write_run(run: Run, path: Path) -> None:
     """Writes a run, replacing what is there in one move; raises OutputError and leaves the old file where it fails."""
     import h5py
 
-    with atomic_output(path, force=True) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"], file.attrs["format_version"] = FORMAT, VERSION
-        file["description"] = np.frombuffer(_description(run).model_dump_json().encode(), dtype=np.uint8)
-        file.create_dataset("held_out", data=run.held_out, compression="gzip" if len(run.held_out) else None)
-        _write_all(file, "best", run.best)
-        _write_all(file, "history", run.history.columns)
-        if run.state is not None:
-            for name in ("weights", "good", "optimiser"):
-                _write_all(file, f"state/{name}", getattr(run.state, name))
+    with atomic_output(path, force=True) as temporary:
+        with h5py.File(temporary, "w", userblock_size=SEAL_BYTES) as file:
+            _write_contents(run, file)
+        seal(temporary)
+
+
+def seal(path: Path) -> None:
+    """Writes version and checksum into the user block of a finished file."""
+    with open(path, "r+b") as file:
+        file.write(f"{FORMAT} {VERSION} {_checksum(file)}\n".encode().ljust(SEAL_BYTES, b"\0"))
+
+
+def _checksum(file: BufferedIOBase) -> str:
+    """SHA-256 of all behind the seal; leaves the file at its start."""
+    file.seek(SEAL_BYTES)
+    checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return checksum
+
+
+def _write_contents(run: Run, file: Any) -> None:
+    file["description"] = np.frombuffer(_description(run).model_dump_json().encode(), dtype=np.uint8)
+    file.create_dataset("held_out", data=run.held_out, compression="gzip" if len(run.held_out) else None)
+    _write_all(file, "best", run.best)
+    _write_all(file, "history", run.history.columns)
+    if run.state is not None:
+        for name in ("weights", "good", "optimiser"):
+            _write_all(file, f"state/{name}", getattr(run.state, name))
 
 
 def read_run(path: Path) -> Run:
@@ -127,9 +151,7 @@ class _opened:  # noqa: N801  (a context manager, used as a function is)
 
         self.file = None
         try:
-            with open(self.path, "rb") as start:
-                if start.read(len(SIGNATURE)) != SIGNATURE:
-                    raise RunFileError(f"{self.path} is not a run file; give a .dinr file that `fit` has written.")
+            _check_seal(self.path)
             self.file = h5py.File(self.path, "r")
             _look_through(self.path, self.file, self.path.stat().st_size)
             return self.file
@@ -153,15 +175,22 @@ class _opened:  # noqa: N801  (a context manager, used as a function is)
             raise _damaged(self.path, "it is truncated or altered") from error
 
 
+def _check_seal(path: Path) -> None:
+    """RunFileError where a file is no run file, from a newer version, or not what was sealed."""
+    with open(path, "rb") as file:
+        found = SEAL.match(file.read(SEAL_BYTES))
+        if found is None:
+            raise RunFileError(f"{path} is not a run file; give a .dinr file that `fit` has written.")
+        if int(found[1]) > VERSION:
+            raise RunFileError(
+                f"{path} has format version {int(found[1])} and this program reads up to {VERSION}; update DINR Studio."
+            )
+        if _checksum(file) != found[2].decode():
+            raise _damaged(path, "it is truncated, or was altered after it was written")
+
+
 def _look_through(path: Path, file: Any, size: int) -> None:
-    """Checks format, version and every object's kind and size before anything is read."""
-    if _text(file.attrs.get("format")) != FORMAT:
-        raise RunFileError(f"{path} is an HDF5 file but not a run file; give a .dinr file that `fit` has written.")
-    version = int(file.attrs["format_version"])
-    if version > VERSION:
-        raise RunFileError(
-            f"{path} has format version {version} and this program reads up to {VERSION}; update DINR Studio."
-        )
+    """Checks every object's kind and size before anything is read."""
     total = 0
     for count, (name, dataset) in enumerate(_datasets(path, file, "", 0)):
         total += _checked_size(path, name, dataset)
@@ -269,10 +298,6 @@ def _read_history(path: Path, file: Any, description: Description) -> History:
     if len({column.shape for column in columns.values()}) > 1 or any(column.ndim != 1 for column in columns.values()):
         raise _damaged(path, "its history's columns differ in length")
     return History(columns, description.events)
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _damaged(path: Path, what: str) -> RunFileError:

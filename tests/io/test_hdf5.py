@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dinr_studio.errors import FileFormatError
-from dinr_studio.io import open_volume
+from dinr_studio.io import isolation, open_volume
 from dinr_studio.io.reading import list_datasets
 from dinr_studio.io.writing import VolumeHeader, lost_by, open_writer
 
@@ -122,6 +122,20 @@ def test_a_dataset_that_claims_to_be_enormous_is_refused(tmp_path):
     with h5py.File(path, "w") as file:
         file.create_dataset("huge", (1 << 20, 1 << 10, 1 << 8), np.float64, chunks=(1, 1024, 256), compression="gzip")
     with pytest.raises(FileFormatError, match="claims"):
+        open_volume(path)
+
+
+def test_a_file_that_crashes_the_library_is_refused_in_words(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["d"] = ramp((3, 4))
+    monkeypatch.setattr(isolation, "TRY", "import os; os.abort()")
+    with pytest.raises(FileFormatError, match="crashes the library"):
+        open_volume(path)
+    monkeypatch.setattr(isolation, "TRY", "import time; time.sleep(60)")
+    monkeypatch.setattr(isolation, "LONGEST", 0.5)
+    isolation._is_harmless.cache_clear()
+    with pytest.raises(FileFormatError, match="crashes the library"):
         open_volume(path)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dinr_studio.errors import RunFileError
 from dinr_studio.training.fit import fit
-from dinr_studio.training.run_file import read_description, read_run, write_run
+from dinr_studio.training.run_file import read_description, read_run, seal, write_run
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +55,30 @@ def test_a_run_file_holds_numbers_only(path):
     kinds = set()
     with h5py.File(path) as file:
         file.visititems(lambda name, item: kinds.add(item.dtype.kind) if isinstance(item, h5py.Dataset) else None)
-        assert set(file.attrs) == {"format", "format_version"}
+        assert not file.attrs
     assert kinds <= set("fiu")
 
 
+def test_a_run_file_of_a_newer_version_says_to_update(path):
+    path.write_bytes(path.read_bytes().replace(b"dinr-studio-run 1 ", b"dinr-studio-run 99 ", 1))
+    with pytest.raises(RunFileError, match=r"version 99.*update DINR Studio"):
+        read_run(path)
+
+
+def test_a_single_altered_bit_is_told_before_hdf5_sees_the_file(path, monkeypatch):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(h5py, "File", lambda *arguments: pytest.fail("HDF5 saw the file"))
+    with pytest.raises(RunFileError, match="altered after it was written"):
+        read_run(path)
+
+
 def edit(path, change):
+    """Changes a run file and seals it again, as somebody with bad intentions could."""
     with h5py.File(path, "r+") as file:
         change(file)
-
-
-def set_version(file):
-    file.attrs["format_version"] = 99
-
-
-def no_run(file):
-    file.attrs["format"] = "something else"
+    seal(path)
 
 
 def external_link(file):
@@ -159,8 +168,6 @@ def describe(**changes):
 
 
 EDITS = [
-    (set_version, "update DINR Studio"),
-    (no_run, "not a run file"),
     (external_link, "link to elsewhere"),
     (soft_link, "link to elsewhere"),
     (external_storage, "in a way that a run file never uses"),
@@ -216,7 +223,7 @@ def test_what_is_no_run_file_is_refused_in_words(tmp_path, content, word):
 def test_a_damaged_run_file_is_refused_or_read_but_nothing_else(intact, tmp_path, data):
     content = bytearray(intact.read_bytes())
     for _ in range(data.draw(st.integers(0, 6))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     if data.draw(st.booleans()):
         del content[data.draw(st.integers(0, len(content) - 1)) :]
     path = tmp_path / "b.dinr"
@@ -237,7 +244,7 @@ def test_a_run_that_cannot_be_written_leaves_the_old_file(run, path, monkeypatch
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(h5py.File, "create_dataset", full)
+    monkeypatch.setattr(h5py.Group, "create_dataset", full)
     with pytest.raises(Exception, match="disk is full"):
         write_run(run, path)
     monkeypatch.undo()

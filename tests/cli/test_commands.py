@@ -292,3 +292,21 @@ def test_the_version_is_the_package_s(shell):
     import dinr_studio
 
     assert shell("--version")[1].strip() == f"DINR Studio {dinr_studio.__version__}"
+
+
+def test_benchmark_prints_its_table_or_one_json_object(shell, monkeypatch):
+    from dinr_studio.experiments import benchmark as module
+
+    names = ("plain_65536", "plain_8192", "ours_fp32", "ours_bf16")
+    monkeypatch.setattr(module, "_contestant", lambda name, volume: name)
+    monkeypatch.setattr(module, "_rate", lambda name: 1000.0 * (1 + names.index(name)))
+    monkeypatch.setattr(module, "_in_own_process", lambda name: 1 << 30)
+    monkeypatch.setattr(module, "available_bytes", lambda: 1 << 60)
+    status, out, err = shell("benchmark", "--repeats", "1", "--json")
+    assert status == 0
+    assert json.loads(out)["ratios"]["training_bf16_vs_65536"] == 4.0
+    assert "throughput of ours_bf16" in err or "100 %" in err
+    status, out, _ = shell("benchmark", "--repeats", "1")
+    assert status == 0
+    assert "ours, fp32" in out
+    assert "3,000" in out

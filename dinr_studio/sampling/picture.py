@@ -17,7 +17,7 @@ from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
 from dinr_studio.volume import Volume
 
 FORMATS = (".png", ".pdf", ".svg")
-LOW, HIGH = 0.5, 99.5  # percentiles of the data that the grey levels span
+LOW, HIGH = 0.5, 99.5  # percentiles that the colours span; what lies beyond has the last colour
 MISSING_COLOUR = "0.75"
 
 
@@ -49,11 +49,12 @@ def slice_picture(
     panes, plane = _panes(volume, field, start, channel)
     extent = [e / 2 for e in plane.extent[-2:]]
     aspect = extent[0] / extent[1]
-    figure = Figure(figsize=(13.5, max(3.2, min(9.0, 1.3 + 3.9 * aspect))), layout="constrained")
+    figure = Figure(figsize=(13.5, max(3.0, min(9.0, 1.3 + 3.2 * aspect))), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 3)
     low, high = np.nanpercentile(panes[0], (LOW, HIGH)) if np.isfinite(panes[0]).any() else (0.0, 1.0)
-    far = max(float(np.nanmax(np.abs(panes[2]))) if np.isfinite(panes[2]).any() else 0.0, 1e-12 * max(abs(high), 1e-30))
+    error = np.abs(panes[2][np.isfinite(panes[2])])
+    far = max(float(np.percentile(error, HIGH)) if error.size else 0.0, 1e-12 * max(abs(high), 1e-30))
     limits = ((low, high, "gray"), (low, high, "gray"), (-far, far, "RdBu_r"))
     for pane, title, values, (least, greatest, colours) in zip(
         axes, ("Data", "Field", "Residual (field - data)"), panes, limits, strict=True
@@ -143,7 +144,8 @@ def _draw(
     for label, i in ((pane.set_xlabel, 1), (pane.set_ylabel, 0)):
         label(f"{plane.axes[i]} ({plane.units[i] or 'voxel units'})")
     pane.locator_params(nbins=5)
-    bar = figure.colorbar(shown, ax=pane, shrink=0.85, pad=0.02)
+    beside = pane.inset_axes((1.03, 0, 0.045, 1))  # as high as the picture, whatever its aspect
+    bar = figure.colorbar(shown, cax=beside, extend="both")
     bar.set_label(f"value ({unit})" if unit else "value")
 
 
@@ -159,8 +161,8 @@ def _scale_bar(pane: Any, plane: Grid) -> None:
     pane.plot([left, left + length], [bottom, bottom], **outline)
     pane.plot([left, left + length], [bottom, bottom], **{**outline, "color": "white", "linewidth": 3.5})
     pane.annotate(
-        f"{length:g} {plane.units[1]}".rstrip(), (left + length / 2, bottom), (0, 5), textcoords="offset points",
-        ha="center", va="bottom", fontsize=9, color="white",
+        f"{length:g} {plane.units[1]}".rstrip(), (left, bottom), (0, 5), textcoords="offset points",
+        ha="left", va="bottom", fontsize=9, color="white",
         bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.5, "lw": 0},
     )  # fmt: skip
     pane.set_xlim(left - 0.05 * width, left + 0.95 * width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -104,6 +105,17 @@ S = TypeVar("S", bound=Settings)
 def changed(settings: S, **changes: Any) -> S:
     """A copy with some settings changed and everything checked anew; raises ConfigError in one sentence."""
     return _checked(type(settings), {**dict(settings), **changes})
+
+
+def with_changes(config: FitConfig, changes: Mapping[str, Any]) -> FitConfig:
+    """The settings with some changed by name, each in the group that it belongs to."""
+    field = {name: value for name, value in changes.items() if name in FieldConfig.model_fields}
+    training = {name: value for name, value in changes.items() if name in TrainingConfig.model_fields}
+    unknown = sorted(set(changes) - set(field) - set(training))
+    if unknown:
+        known = ", ".join([*FieldConfig.model_fields, *TrainingConfig.model_fields])
+        raise ConfigError(f"There is no setting {unknown[0]}; the settings are {known}.")
+    return changed(config, field=changed(config.field, **field), training=changed(config.training, **training))
 
 
 def config_from_json(text: str | bytes) -> FitConfig:

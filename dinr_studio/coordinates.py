@@ -119,6 +119,20 @@ class Grid:
         )
         return replace(self, shape=shape, voxel_size=tuple(float(v) for v in voxel_size), origin=origin)
 
+    def rescaled(self, voxel_size: Sequence[float]) -> Grid:
+        """The same voxels of another size, where a file lies: the origin scales along, so nothing moves in voxels."""
+        if len(voxel_size) != len(self.shape) or not all(math.isfinite(v) and v > 0 for v in voxel_size):
+            raise ConfigError(
+                f"The voxel size {', '.join(f'{v:g}' for v in voxel_size)} does not fit axes {', '.join(self.axes)}; "
+                "give one positive number, or one for each axis."
+            )
+        origin = tuple(o / old * new for o, old, new in zip(self.origin, self.voxel_size, voxel_size, strict=True))
+        return replace(self, voxel_size=tuple(float(v) for v in voxel_size), origin=origin)
+
+    def with_unit(self, unit: str) -> Grid:
+        """The same grid with another unit of length along its spatial axes."""
+        return replace(self, units=tuple(unit if i in self.spatial else old for i, old in enumerate(self.units)))
+
     def cropped(self, start: Sequence[int], stop: Sequence[int]) -> Grid:
         """The grid of voxels start <= index < stop along each axis."""
         bounds = list(zip(start, stop, self.shape, strict=True))
@@ -165,6 +179,14 @@ class CoordinateMap:
         """World positions of network coordinates, both (..., axes)."""
         world: NDArray[np.float64] = (np.asarray(network, dtype=np.float64) - self.offset) / self.scale + self.centre
         return world
+
+    def rescaled(self, factors: Sequence[float]) -> CoordinateMap:
+        """The map after every world position was multiplied by a factor per axis: network coordinates stay."""
+        return replace(
+            self,
+            centre=tuple(c * f for c, f in zip(self.centre, factors, strict=True)),
+            scale=tuple(s / f for s, f in zip(self.scale, factors, strict=True)),
+        )
 
     def index_affine(self, grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Slope and intercept, each (axes,), with network = index * slope + intercept for a grid's voxel indices."""

@@ -30,4 +30,8 @@ class TrainingDiverged(DinrError):
 
 
 class MemoryShort(DinrError):
-    """The work asked for needs more memory than there is."""
+    """The work asked for needs more memory than there is; micro_batch is one that would do, where that helps."""
+
+    def __init__(self, message: str, micro_batch: int | None = None) -> None:
+        super().__init__(message)
+        self.micro_batch = micro_batch

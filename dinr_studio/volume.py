@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -85,6 +86,14 @@ class Volume:
     def with_grid(self, grid: Grid) -> Volume:
         """The same values on a grid that was put right by the user (voxel size, unit, origin)."""
         return replace(self, grid=grid)
+
+    def cropped(self, start: Sequence[int], stop: Sequence[int]) -> Volume:
+        """The part of voxels start <= index < stop along each axis, at its place in the world; a view, no copy."""
+        grid = self.grid.cropped(start, stop)
+        box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+        return replace(
+            self, values=self.values[box], grid=grid, missing=None if self.missing is None else self.missing[box]
+        )
 
     def without(self, absent: NDArray[np.bool_]) -> Volume:
         """The same volume with more voxels declared missing; absent: grid.shape, True where to leave out."""

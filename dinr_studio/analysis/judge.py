@@ -51,24 +51,31 @@ def judge(
     held_out: grid.shape, True where never trained on. predict: flat indices (N,) -> the field's values (N, channels).
     The data range of every PSNR and SSIM is that of the volume's present values.
     """
-    voxels = _judged_voxels(volume, held_out, most, np.random.default_rng(seed))
+    voxels = judged_voxels(volume, held_out, seed, most)
     count = int(np.count_nonzero(held_out))
     low, high = volume.value_range
     field = score(volume, voxels, predict(voxels), data_range=high - low)
-    rivals = {
-        name: score(volume, voxels, interpolate(name, volume, held_out, voxels), data_range=high - low)
-        for name in INTERPOLATORS
-    }
+    rivals = rival_scores(volume, held_out, voxels)
     return HeldOutReport(field, rivals, len(voxels), count, high - low, verdict(field, rivals, len(voxels)))
 
 
-def _judged_voxels(
-    volume: Volume, held_out: NDArray[np.bool_], most: int, random: np.random.Generator
+def rival_scores(volume: Volume, held_out: NDArray[np.bool_], voxels: NDArray[np.integer[Any]]) -> dict[str, Scores]:
+    """Scores of each interpolation from the voxels that are not held out, at flat indices (N,)."""
+    low, high = volume.value_range
+    return {
+        name: score(volume, voxels, interpolate(name, volume, held_out, voxels), data_range=high - low)
+        for name in INTERPOLATORS
+    }
+
+
+def judged_voxels(
+    volume: Volume, held_out: NDArray[np.bool_], seed: int, most: int = MOST_JUDGED
 ) -> NDArray[np.integer[Any]]:
     """Flat indices of about `most` held-out voxels at random; whole planes where whole planes are held out."""
     voxels = np.flatnonzero(held_out)
     if len(voxels) <= most:
         return voxels
+    random = np.random.default_rng(seed)
     plane_size = int(np.prod(volume.grid.shape[-2:]))
     planes = held_out.reshape(-1, plane_size)
     whole = np.flatnonzero(planes.all(axis=1))

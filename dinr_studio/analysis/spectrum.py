@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dinr_studio.coordinates import CoordinateMap
+from dinr_studio.coordinates import TIME_AXIS, CoordinateMap, Grid
 from dinr_studio.volume import Volume
 
 MOST_VOXELS = 1 << 23  # larger volumes are judged by their central part
@@ -74,6 +74,16 @@ def radial_spectrum(volume: Volume, coordinates: CoordinateMap, channel: int = 0
     sums = np.bincount(shell[inside], (power * weight).ravel()[inside], shells)
     means = np.divide(sums, counts, out=np.zeros(shells), where=counts > 0)
     return Spectrum(np.arange(shells) * width, means, counts, nyquist)
+
+
+def in_world_frequency(spectrum: Spectrum, coordinates: CoordinateMap, grid: Grid) -> Spectrum | None:
+    """The spectrum in cycles per unit of length; None where spatial axes scale unlike or time has a part in it."""
+    axes = [i for i, n in enumerate(grid.shape) if n > 1]
+    scales = {coordinates.scale[i] for i in axes}
+    if len(scales) != 1 or TIME_AXIS in {grid.axes[i] for i in axes}:
+        return None
+    scale = scales.pop()
+    return replace(spectrum, frequency=spectrum.frequency * scale, nyquist=spectrum.nyquist * scale)
 
 
 def _frequencies(shape: tuple[int, ...], step: NDArray[np.float64]) -> NDArray[np.float64]:

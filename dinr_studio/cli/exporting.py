@@ -25,7 +25,7 @@ def export_run(
     grid = target_grid(run.grid, **target)
     field = field_of(run, resolve_device(device))
     with bar_or_lines() as progress:
-        for step in export(field, grid, output, dtype=dtype, force=force, notes=_notes(run)):
+        for step in export(field, grid, output, dtype=dtype, force=force, notes=run.notes):
             progress.update(step.done / step.total, f"{step.done:,} voxels, {in_words(step.remaining)} left")
     return _described(step.report)
 
@@ -46,15 +46,6 @@ def _described(report: Any) -> dict[str, Any]:
         "peak_memory_bytes": peak_bytes(),
         "lost": list(report.lost),
     }
-
-
-def _notes(run: Any) -> tuple[str, ...]:
-    """Sentences on the origin of the values for the file's metadata."""
-    notes = [f"DINR Studio {run.program_version}: field of {Path(run.provenance.file).name}, run {run.run_id[:8]}"]
-    if run.outliers and run.config.training.outliers != "keep":
-        treated = "left out" if run.config.training.outliers == "exclude" else "clipped"
-        notes.append(f"{run.outliers} isolated extreme voxels of the data were {treated} in the fit")
-    return tuple(notes)
 
 
 def print_result(result: dict[str, Any]) -> None:

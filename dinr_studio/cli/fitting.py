@@ -15,7 +15,7 @@ import typer
 
 from dinr_studio.cli.judging import print_scores
 from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
-from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig, changed
+from dinr_studio.config import FitConfig, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
 
 RESUMABLE = ("max_epochs", "time_limit", "goal_psnr", "patience")
@@ -45,7 +45,7 @@ def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
 
     volume = open_volume(request.file, **request.open_options)
     device = request.changes.get("device", "auto")
-    config = _with_changes(preset_config(request.preset, volume, request.family, device), request.changes)
+    config = with_changes(preset_config(request.preset, volume, request.family, device), request.changes)
     return _fit(volume, config, request.output, None, request.open_options)
 
 
@@ -66,7 +66,7 @@ def resume_fit(request: FitRequest) -> dict[str, Any]:
             f"{request.file} is not the file that {request.output} was fitted to ({run.provenance.file}); "
             "resume with that one, or fit anew."
         )
-    return _fit(volume, _with_changes(run.config, request.changes), request.output, run, options)
+    return _fit(volume, with_changes(run.config, request.changes), request.output, run, options)
 
 
 def _check_folder(output: Path) -> None:
@@ -74,17 +74,6 @@ def _check_folder(output: Path) -> None:
         raise OutputError(f"{output} is no run file's name; end it in .dinr.")
     if not output.absolute().parent.is_dir():
         raise OutputError(f"The folder {output.parent} does not exist; make it first or choose another.")
-
-
-def _with_changes(config: FitConfig, changes: dict[str, Any]) -> FitConfig:
-    """The settings with some changed, each in the group that it belongs to."""
-    field = {name: value for name, value in changes.items() if name in FieldConfig.model_fields}
-    training = {name: value for name, value in changes.items() if name in TrainingConfig.model_fields}
-    unknown = sorted(set(changes) - set(field) - set(training))
-    if unknown:
-        known = ", ".join([*FieldConfig.model_fields, *TrainingConfig.model_fields])
-        raise ConfigError(f"There is no setting {unknown[0]}; the settings are {known}.")
-    return changed(config, field=changed(config.field, **field), training=changed(config.training, **training))
 
 
 def _fit(volume: Any, config: FitConfig, output: Path, resume: Any, options: dict[str, Any]) -> dict[str, Any]:

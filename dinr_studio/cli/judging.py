@@ -7,8 +7,6 @@ from typing import Any
 
 import typer
 
-from dinr_studio.errors import RunFileError
-
 
 def scores_of(run_path: Path, data: str | None, device: str) -> dict[str, Any]:
     """What `score --json` prints: the stored scores, or fresh ones where the run ended before it was judged."""
@@ -19,29 +17,13 @@ def scores_of(run_path: Path, data: str | None, device: str) -> dict[str, Any]:
         return {"run_file": str(run_path), **description.scores}
     from dinr_studio.training.device import resolve_device
     from dinr_studio.training.fit import score
+    from dinr_studio.training.run_data import volume_of
     from dinr_studio.training.run_file import read_run
     from dinr_studio.training.task import prepare
 
     run = read_run(run_path)
-    task = prepare(data_of(run, run_path, data), run.config.training)
+    task = prepare(volume_of(run, run_path, data), run.config.training)
     return {"run_file": str(run_path), **score(run, task, resolve_device(device))}
-
-
-def data_of(run: Any, run_path: Path, data: str | None) -> Any:
-    """The volume that a run was fitted to, where it was or beside the run file; RunFileError where it is gone."""
-    from dinr_studio.io import open_volume
-
-    file = data or run.provenance.file
-    if data is None and not Path(file).exists():
-        file = str(run_path.parent / Path(file).name)
-        if not Path(file).exists():
-            raise RunFileError(
-                f"The data file {run.provenance.file} is not there any more; say where it is with --data FILE."
-            )
-    volume = open_volume(file, **run.open_options)
-    if volume.provenance.sha256 != run.provenance.sha256:
-        raise RunFileError(f"{file} is not the file that the run was fitted to; give the right one with --data FILE.")
-    return volume
 
 
 def print_scores(result: dict[str, Any]) -> None:
@@ -78,8 +60,9 @@ def draw_slice(
     from dinr_studio.sampling.picture import slice_picture
     from dinr_studio.training.device import resolve_device
     from dinr_studio.training.fit import field_of
+    from dinr_studio.training.run_data import volume_of
     from dinr_studio.training.run_file import read_run
 
     run = read_run(run_path)
     field = field_of(run, resolve_device(device))
-    slice_picture(data_of(run, run_path, data), field, output, axis=axis, index=index, channel=channel, force=force)
+    slice_picture(volume_of(run, run_path, data), field, output, axis=axis, index=index, channel=channel, force=force)

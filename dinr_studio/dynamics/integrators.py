@@ -64,20 +64,36 @@ def trajectory(f: VectorField, z: Tensor, *, integrator: str, steps: int, horizo
     yield Moment(horizon, z, f(z, horizon))
 
 
-def integrate(f: VectorField, z: Tensor, *, integrator: str, steps: int, horizon: float, tolerance: float) -> Solution:
-    """z(T) and the kinetic energy from z(0), (batch, latent).
+def integrate(
+    f: VectorField,
+    z: Tensor,
+    *,
+    integrator: str,
+    steps: int,
+    horizon: float,
+    tolerance: float,
+    until: float | None = None,
+) -> Solution:
+    """The latent state at time `until` (the horizon T by default) and the kinetic energy from z(0), (batch, latent).
 
-    Fixed-step integrators take `steps` steps of horizon/steps; `dopri5` chooses its own within `tolerance`.
+    Fixed-step integrators take `steps` steps of horizon/steps, the last of them cut short where `until` lies within it;
+    `dopri5` chooses its own within `tolerance`.
     """
+    end = horizon if until is None else min(max(until, 0.0), horizon)
+    if end == 0:
+        return Solution(z, z.new_zeros(()))
     if integrator == "dopri5":
-        return _integrate_adaptively(f, z, horizon, tolerance)
+        return _integrate_adaptively(f, z, end, tolerance)
     increment, dt = INCREMENTS[integrator], horizon / steps
     energy = z.new_zeros(())
     for k in range(steps):
+        step = dt if until is None else min(dt, end - k * dt)
+        if step <= 0:
+            break
         velocity = f(z, k * dt)
-        energy = energy + velocity.square().mean()
-        z = z + increment(f, z, velocity, k * dt, dt)
-    return Solution(z, 0.5 * dt * energy)
+        energy = energy + 0.5 * step * velocity.square().mean()
+        z = z + increment(f, z, velocity, k * dt, step)
+    return Solution(z, energy)
 
 
 def _integrate_adaptively(f: VectorField, z: Tensor, horizon: float, tolerance: float) -> Solution:

@@ -38,7 +38,6 @@ class DinrField(nn.Module):
     def solve(self, x: Tensor, until: float | None = None) -> Solution:
         """Latent state at latent time `until` (T by default) and the kinetic energy spent to reach it."""
         config = self.config
-        horizon = config.horizon if until is None else until
         latent = self.embedding(x)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return integrate(
@@ -46,8 +45,9 @@ class DinrField(nn.Module):
                 latent,
                 integrator=config.integrator,
                 steps=config.steps,
-                horizon=horizon,
+                horizon=config.horizon,
                 tolerance=config.tolerance,
+                until=until,
             )
 
     def predict(self, x: Tensor) -> Prediction:

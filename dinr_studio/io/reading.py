@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -62,12 +61,14 @@ def open_volume(
     unit: str | None = None,
     fill: float | None = None,
     channel: int | None = None,
+    crop: Sequence[Sequence[int]] | None = None,
 ) -> Volume:
     """The volume in a file; what is given here overrides what the file says.
 
     path: a file, or sample:NAME. dataset: its name in an HDF5 or NPZ file. axes: one letter of t, z, y, x, c for each
     dimension of the stored array. voxel_size: one number for all spatial axes, or one for each axis (t, z, y, x order),
-    in `unit`. fill: the value that means missing. channel: keep only this one, counted from 0.
+    in `unit`. fill: the value that means missing. channel: keep only this one, counted from 0. crop: START and STOP
+    index for each axis of the volume, of the part to keep.
     Raises FileFormatError, DataError or ConfigError in one sentence.
     """
     path = resolve(path)
@@ -80,6 +81,8 @@ def open_volume(
     names = content.channel_names
     if channel is not None:
         values, names = _one_channel(values, names, channel)
+    if crop is not None:
+        grid, values = _cropped(grid, values, crop)
     return make_volume(
         values,
         grid,
@@ -193,21 +196,24 @@ def _arranged(content: Content) -> tuple[np.ndarray[Any, Any], Grid]:
 
 
 def _overridden(grid: Grid, voxel_size: Sequence[float] | None, unit: str | None) -> Grid:
-    """The grid with the user's voxel size and spatial unit; the origin scales along: nothing moves in voxels."""
+    """The grid with the user's voxel size and spatial unit."""
     if voxel_size is not None:
         if len(voxel_size) == 1:
             voxel_size = [voxel_size[0] if i in grid.spatial else v for i, v in enumerate(grid.voxel_size)]
-        if len(voxel_size) != len(grid.shape) or not all(math.isfinite(v) and v > 0 for v in voxel_size):
-            raise ConfigError(
-                f"The voxel size {','.join(f'{v:g}' for v in voxel_size)} does not fit axes {', '.join(grid.axes)}; "
-                "give one positive number, or one for each axis."
-            )
-        origin = tuple(o / old * new for o, old, new in zip(grid.origin, grid.voxel_size, voxel_size, strict=True))
-        grid = replace(grid, voxel_size=tuple(float(v) for v in voxel_size), origin=origin)
-    if unit is not None:
-        units = tuple(unit if i in grid.spatial else old for i, old in enumerate(grid.units))
-        grid = replace(grid, units=units)
-    return grid
+        grid = grid.rescaled(voxel_size)
+    return grid if unit is None else grid.with_unit(unit)
+
+
+def _cropped(
+    grid: Grid, values: np.ndarray[Any, Any], crop: Sequence[Sequence[int]]
+) -> tuple[Grid, np.ndarray[Any, Any]]:
+    if len(crop) != len(grid.shape) or any(len(ends) != 2 for ends in crop):
+        raise ConfigError(
+            f"The crop box {list(crop)} does not fit axes {', '.join(grid.axes)}; give two ends for each."
+        )
+    start, stop = zip(*crop, strict=True)
+    cropped = grid.cropped(start, stop)
+    return cropped, values[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
 
 
 def _one_channel(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,11 @@ FEWEST_STEPS, MOST_STEPS = 50, 500  # between looks at the held-out voxels
 TRAIN_SCORE_VOXELS = 20_000
 
 
+def never() -> bool:
+    """Nobody asks a fit to end early."""
+    return False
+
+
 def fit(
     volume: Volume,
     config: FitConfig,
@@ -45,12 +50,14 @@ def fit(
     path: Path | None = None,
     resume: Run | None = None,
     open_options: Mapping[str, Any] | None = None,
+    enough: Callable[[], bool] = never,
 ) -> Generator[Snapshot, None, None]:
     """Fits a field to a volume; the last snapshot carries the finished Run.
 
     path: the run file, written every minute, at the end and on closing; replaced if it exists.
     resume: a run to go on with; config then holds its settings, perhaps with later ends.
     open_options: how the volume was opened, kept so that the run file can open it again.
+    enough: asked between steps; once it says True the fit ends early, is judged and counts as finished.
     Raises DataError, ConfigError, MemoryShort or TrainingDiverged.
     """
     task = prepare(volume, config.training)
@@ -58,7 +65,7 @@ def fit(
     run = resume or new_run(task, config, dict(open_options or {}))
     if resume is not None:
         _restore(trainer, resume)
-    yield from _Fit(trainer, run, config, path).snapshots()
+    yield from _Fit(trainer, run, config, path, enough).snapshots()
 
 
 def new_run(task: Task, config: FitConfig, open_options: dict[str, Any]) -> Run:
@@ -96,8 +103,10 @@ def _restore(trainer: Trainer, run: Run) -> None:
 class _Fit:
     """One fit in progress: the trainer with its clock, its history and its run file."""
 
-    def __init__(self, trainer: Trainer, run: Run, config: FitConfig, path: Path | None) -> None:
-        self.trainer, self.run, self.config, self.path = trainer, run, config, path
+    def __init__(
+        self, trainer: Trainer, run: Run, config: FitConfig, path: Path | None, enough: Callable[[], bool]
+    ) -> None:
+        self.trainer, self.run, self.config, self.path, self.enough = trainer, run, config, path, enough
         self.columns = {name: list(values) for name, values in run.history.columns.items()}
         self.look_every = min(max(trainer.batches.per_epoch, FEWEST_STEPS), MOST_STEPS)
         self.told_events = len(trainer.events)
@@ -108,7 +117,7 @@ class _Fit:
     def snapshots(self) -> Iterator[Snapshot]:
         """All snapshots of the fit; see `fit`."""
         try:
-            yield self._snapshot("preparing", {})
+            yield self._snapshot("preparing", {}, run=self._present_run(finished=False, reason="begun"))
             yield from self._train()
         except GeneratorExit:
             self._save(self._present_run(finished=False, reason="stopped"))
@@ -128,6 +137,10 @@ class _Fit:
         if self.fresh:
             self._look({})
         while (reason := end_reason(trainer)) is None:
+            if self.enough():
+                self._look(trainer.since_look.take())
+                reason = f"ended by the user at step {trainer.step}"
+                break
             voxels += trainer.advance()
             now = time.perf_counter()
             trainer.elapsed += now - began

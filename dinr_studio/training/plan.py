@@ -54,7 +54,8 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
         fitting = max(1, micro_batch * available_bytes() // (2 * needed))
         raise MemoryShort(
             f"Micro-batches of {micro_batch} voxels need {needed / 2**30:.1f} GiB and "
-            f"{available_bytes() / 2**30:.1f} GiB are free; set micro_batch to {fitting} or less."
+            f"{available_bytes() / 2**30:.1f} GiB are free; set micro_batch to {fitting} or less.",
+            fitting,
         )
     rate = _coordinates_per_second(field, axes, micro_batch, device)
     parameters = parameter_count(config.field, axes, channels)

@@ -19,7 +19,7 @@ from dinr_studio.volume import Volume
 LOWEST_OMEGA, HIGHEST_OMEGA = 5.0, 60.0
 OMEGA_PER_FREQUENCY = 6.0  # best omega_0 over the data's root mean square frequency, in cycles per network unit
 BANDWIDTH_PER_FREQUENCY = 0.5
-NOISY = 0.05  # share of white noise in the variance from which data counts as noisy
+NOISY = 0.01  # share of white noise in the variance from which data counts as noisy
 NOISY_OMEGA = 0.4  # what omega_0 is multiplied by then, so that the field cannot follow the noise
 
 Preset = Callable[[Volume, Family, str], FitConfig]

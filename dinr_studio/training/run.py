@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,23 @@ class Run:
     def channels(self) -> int:
         """Number of values per voxel."""
         return len(self.channel_ranges)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on the origin of the field's values, for the metadata of exported files."""
+        file = PurePath(self.provenance.file).name
+        notes = [f"DINR Studio {self.program_version}: field of {file}, run {self.run_id[:8]}"]
+        if self.outliers and self.config.training.outliers != "keep":
+            treated = "left out" if self.config.training.outliers == "exclude" else "clipped"
+            notes.append(f"{self.outliers} isolated extreme voxels of the data were {treated} in the fit")
+        return tuple(notes)
+
+    def rescaled(self, voxel_size: tuple[float, ...]) -> Run:
+        """The same field with its voxels of another size in the world (where the file had lied)."""
+        factors = [new / old for new, old in zip(voxel_size, self.grid.voxel_size, strict=True)]
+        options = {**self.open_options, "voxel_size": list(voxel_size)}
+        grid, coordinates = self.grid.rescaled(voxel_size), self.coordinates.rescaled(factors)
+        return self.updated(grid=grid, coordinates=coordinates, open_options=options)
 
     def updated(self, **changes: Any) -> Run:
         """The same run further on."""

@@ -19,7 +19,8 @@ class Snapshot:
 
     Losses and kinetic energy are means since the snapshot before, in normalised units; PSNRs are in dB on held-out
     voxels (None before the first look, or where none are held out). memory_bytes is the process's resident memory.
-    weights come with each look at the held-out voxels; run comes with the last snapshot.
+    weights come with each look at the held-out voxels. run comes with the first snapshot, as it
+    begins, and finished with the last one.
     """
 
     run_id: str

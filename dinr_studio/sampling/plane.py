@@ -1,0 +1,120 @@
+"""Slices through a volume or a field: which two axes are seen, where the others are held, and tiles at any zoom.
+
+A plane's picture is in fractional voxel indices of the fitted grid: voxel (row i, column j) covers i - 0.5 to i + 0.5.
+At level L a tile's pixels are 2^-L voxels wide, so level 0 has the data's own voxels and
+higher levels lie between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.coordinates import Grid
+from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
+from dinr_studio.volume import Volume
+
+TILE_PIXELS = 64  # along each edge of a tile
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Two axes of a grid by position, and the (fractional) index at which each axis is held; the two's are not used."""
+
+    rows: int
+    columns: int
+    at: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One square of a plane: row and column count tiles of TILE_PIXELS pixels from the first voxel's outer face."""
+
+    plane: Plane
+    level: int
+    row: int
+    column: int
+
+
+def tile_rectangle(tile: Tile) -> tuple[float, float, float]:
+    """Where a tile lies: first row and first column edge, and edge length, in voxel indices of the plane."""
+    length = TILE_PIXELS * 2.0**-tile.level
+    return tile.row * length - 0.5, tile.column * length - 0.5, length
+
+
+def tiles_in(
+    plane: Plane, grid: Grid, level: int, rows: tuple[float, float], columns: tuple[float, float]
+) -> list[Tile]:
+    """The tiles of a level that show any of a rectangle (index ranges) within the grid, nearest to its middle first."""
+    length = TILE_PIXELS * 2.0**-level
+    spans = []
+    for axis, (low, high) in ((plane.rows, rows), (plane.columns, columns)):
+        first = int(np.floor((max(low, -0.5) + 0.5) / length))
+        last = int(np.ceil((min(high, grid.shape[axis] - 0.5) + 0.5) / length))
+        spans.append(range(first, max(first, last)))
+    middle = [(sum(span) + 1.0) / (2 * length) - 0.5 for span in (rows, columns)]
+    tiles = [Tile(plane, level, row, column) for row in spans[0] for column in spans[1]]
+    return sorted(tiles, key=lambda tile: (tile.row - middle[0]) ** 2 + (tile.column - middle[1]) ** 2)
+
+
+def tile_grid(tile: Tile, grid: Grid) -> Grid | None:
+    """The grid of a tile's pixels in the world, cut off at the volume's faces; None where it lies outside."""
+    step = 2.0**-tile.level
+    shape, start, size = [], [], []
+    for axis, count in enumerate(grid.shape):
+        if axis not in (tile.plane.rows, tile.plane.columns):
+            shape.append(1)
+            start.append(tile.plane.at[axis])
+            size.append(1.0)
+            continue
+        first = (tile.row if axis == tile.plane.rows else tile.column) * TILE_PIXELS
+        pixels = min(TILE_PIXELS, int(np.ceil(count / step)) - first)
+        if first < 0 or pixels < 1:
+            return None
+        shape.append(pixels)
+        start.append((first + 0.5) * step - 0.5)
+        size.append(step)
+    origin = grid.world(np.array(start))
+    return Grid(
+        tuple(shape),
+        tuple(s * v for s, v in zip(size, grid.voxel_size, strict=True)),
+        tuple(float(o) for o in origin),
+        grid.units,
+        grid.axes,
+    )
+
+
+def evaluate_tile(field: FieldOnGrid, tile: Tile) -> NDArray[np.float32] | None:
+    """The field's values (rows, columns, channels) at a tile's pixel centres, read-only; None outside the volume."""
+    grid = tile_grid(tile, field.grid)
+    if grid is None:
+        return None
+    values = np.concatenate(list(evaluate_slabs(field, grid)))
+    return _as_picture(values, tile.plane)
+
+
+def data_plane(volume: Volume, plane: Plane, channel: int) -> NDArray[np.float32]:
+    """The data's own values on a plane, (rows, columns), NaN where missing; other axes at their nearest voxel."""
+    index: list[slice | int] = []
+    for axis, count in enumerate(volume.grid.shape):
+        whole = axis in (plane.rows, plane.columns)
+        index.append(slice(None) if whole else int(np.clip(round(plane.at[axis]), 0, count - 1)))
+    values = volume.values[(*index, channel)].astype(np.float32)
+    if volume.missing is not None:
+        values[volume.missing[tuple(index)]] = np.nan
+    values = values.T if plane.rows > plane.columns else values
+    values = np.ascontiguousarray(values)
+    values.flags.writeable = False
+    return values
+
+
+def _as_picture(values: NDArray[np.float32], plane: Plane) -> NDArray[np.float32]:
+    shown = sorted((plane.rows, plane.columns))
+    picture = values.reshape([values.shape[axis] for axis in shown] + [values.shape[-1]])
+    if plane.rows > plane.columns:
+        picture = picture.transpose(1, 0, 2)
+    picture = np.ascontiguousarray(picture)
+    picture.flags.writeable = False
+    return picture

@@ -1,0 +1,182 @@
+"""A thread that answers questions about fields: newest asker first, and what is no longer asked is dropped.
+
+A question is a function of no arguments that runs in the thread and returns frozen values. Each asker replaces all of
+its open questions with every new list, so a view that moved on is never answered for where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QObject, QThread, Signal, Slot
+
+from dinr_studio.errors import DinrError
+from dinr_studio.training.run import Run
+from dinr_studio.ui.background import UNEXPECTED, yield_to_the_window
+
+log = logging.getLogger(__name__)
+
+KEPT_FIELDS = 3
+
+
+@dataclass(frozen=True)
+class FieldState:
+    """A field to look at: frozen weights in a run, with a number that is new for every change of them.
+
+    latent_time: where its dynamics stop, or None for their end.
+    """
+
+    version: int
+    run: Run
+    latent_time: float | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to compute: key tells the asker which answer this is."""
+
+    key: Hashable
+    compute: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was computed, or the sentence that says why not."""
+
+    asker: str
+    key: Hashable
+    value: Any = None
+    fault: str = ""
+
+
+_fields: OrderedDict[tuple[int, int, float | None], Any] = OrderedDict()
+_fields_lock = threading.Lock()
+
+
+def field_for(state: FieldState) -> Any:
+    """The FieldOnGrid of a state, built once per thread and change; called in an evaluator's thread only."""
+    key = (threading.get_ident(), state.version, state.latent_time)
+    with _fields_lock:
+        if key in _fields:
+            _fields.move_to_end(key)
+            return _fields[key]
+    from dinr_studio.sampling.latent import at_latent_time
+    from dinr_studio.training.device import resolve_device
+    from dinr_studio.training.fit import field_of
+
+    field = field_of(state.run, resolve_device(state.run.config.training.device))
+    if state.latent_time is not None:
+        field = at_latent_time(field, state.latent_time)
+    with _fields_lock:
+        _fields[key] = field
+        while len(_fields) > KEPT_FIELDS:
+            _fields.popitem(last=False)
+    return field
+
+
+class _Thread(QThread):
+    """Takes the next question and answers it, until told to stop."""
+
+    answered = Signal(object)
+
+    def __init__(self, niceness: int, parent: QObject) -> None:
+        super().__init__(parent)
+        self._niceness = niceness
+        self._changed = threading.Condition()
+        self._open: OrderedDict[str, list[Question]] = OrderedDict()
+        self._stopping = False
+        self._working = False
+
+    def ask(self, asker: str, questions: Sequence[Question]) -> None:
+        with self._changed:
+            self._open.pop(asker, None)
+            if questions:
+                self._open[asker] = list(questions)
+                self._changed.notify()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._open.clear()
+            self._changed.notify()
+
+    @property
+    def idle(self) -> bool:
+        with self._changed:
+            return not self._open and not self._working
+
+    def run(self) -> None:
+        yield_to_the_window(self._niceness)
+        prepared = False
+        while (found := self._next()) is not None:
+            if not prepared:
+                import torch
+
+                torch.set_num_threads(1)  # of this thread: two teams of threads on the same processors stall each other
+                prepared = True
+            asker, question = found
+            self.answered.emit(self._answer(asker, question))
+            with self._changed:
+                self._working = False
+
+    def _next(self) -> tuple[str, Question] | None:
+        """The first open question of the newest asker; waits for one; None when it is time to stop."""
+        with self._changed:
+            while not self._open and not self._stopping:
+                self._changed.wait()
+            if self._stopping:
+                return None
+            asker = next(reversed(self._open))
+            question = self._open[asker].pop(0)
+            if not self._open[asker]:
+                del self._open[asker]
+            self._working = True
+            return asker, question
+
+    def _answer(self, asker: str, question: Question) -> Answer:
+        try:
+            return Answer(asker, question.key, question.compute())
+        except DinrError as error:
+            return Answer(asker, question.key, fault=str(error))
+        except Exception as error:
+            log.exception("a question could not be answered")
+            return Answer(asker, question.key, fault=UNEXPECTED.format(error=type(error).__name__))
+
+
+class Evaluator(QObject):
+    """The window's side of such a thread; `answered` comes in the GUI thread."""
+
+    answered = Signal(object)
+
+    def __init__(self, parent: QObject, *, niceness: int = 3) -> None:
+        super().__init__(parent)
+        self._thread = _Thread(niceness, self)
+        self._thread.answered.connect(self._on_answered)
+        self._started = False
+
+    def ask(self, asker: str, questions: Sequence[Question]) -> None:
+        """Replaces the open questions of an asker; an empty list withdraws them."""
+        if not self._started and questions:
+            self._started = True
+            self._thread.start()
+        self._thread.ask(asker, questions)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is open."""
+        return self._thread.idle
+
+    def stop(self) -> None:
+        """Ends the thread after the question that it is at; for closing the program."""
+        self._thread.stop()
+        if self._started:
+            self._thread.wait(60_000)
+
+    @Slot(object)
+    def _on_answered(self, answer: object) -> None:
+        self.answered.emit(answer)

@@ -86,6 +86,16 @@ def judged_voxels(
     return within
 
 
+def standing(psnr: float, rivals: Mapping[str, Scores]) -> str:
+    """In a sentence: how a field that is still learning compares with the best interpolation; psnr in dB, held-out."""
+    best = max(rivals, key=lambda name: rivals[name].psnr)
+    gain = psnr - rivals[best].psnr
+    than = f"{IN_WORDS[best]} interpolation on voxels it never saw"
+    if abs(gain) < EVEN:
+        return f"as good as {than} ({psnr:.1f} dB)."
+    return f"{abs(gain):.1f} dB {'better' if gain > 0 else 'worse'} than {than} ({psnr:.1f} dB)."
+
+
 def verdict(field: Scores, rivals: Mapping[str, Scores], voxels: int) -> str:
     """In a sentence: whether the field or the best interpolation predicts better what neither saw."""
     best = max(rivals, key=lambda name: rivals[name].psnr)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dinr_studio import __version__
-from dinr_studio.cli.commands import benchmark, export, fit, info, sample, score, slice_
+from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
 from dinr_studio.errors import DinrError
 
 DONE, USER_ERROR, INTERRUPTED = 0, 2, 130
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.command("info")(info)
 app.command("fit")(fit)
 app.command("export")(export)
+app.command("mesh")(mesh)
 app.command("score")(score)
 app.command("slice")(slice_)
 app.command("sample")(sample)

@@ -23,6 +23,10 @@ Unit = Annotated[str | None, typer.Option(help="Unit of the voxel size, such as 
 Fill = Annotated[float | None, typer.Option(help="Value that means missing.")]
 Channel = Annotated[int | None, typer.Option(help="Use this channel only, counted from 0.")]
 Data = Annotated[str | None, typer.Option("--data", help="The data file, where it is not where it was at the fit.")]
+Factor = Annotated[str | None, typer.Option(help="Voxels per old voxel, one number or one per axis.")]
+NewSize = Annotated[str | None, typer.Option("--voxel-size", help="New voxel size, one number or one per axis.")]
+NewShape = Annotated[str | None, typer.Option("--shape", help="New shape, as Z,Y,X.")]
+Box = Annotated[str | None, typer.Option(help="Part to export: START:STOP in world units for each axis.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 
@@ -111,11 +115,12 @@ def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="The volume to write: .mrc .h5 .tif .npy")
     ],
-    factor: Annotated[str | None, typer.Option(help="Voxels per old voxel, one number or one per axis.")] = None,
-    voxel_size: Annotated[str | None, typer.Option(help="New voxel size, one number or one per axis.")] = None,
-    shape: Annotated[str | None, typer.Option(help="New shape, as Z,Y,X.")] = None,
-    box: Annotated[str | None, typer.Option(help="Part to export: START:STOP in world units for each axis.")] = None,
+    factor: Factor = None,
+    voxel_size: NewSize = None,
+    shape: NewShape = None,
+    box: Box = None,
     dtype: Annotated[str, typer.Option(help="Type of the values, such as float32 or int16.")] = "float32",
+    compression: Annotated[str, typer.Option(help="gzip or none, for .h5; gzip by default.")] = "",
     device: Device = "auto",
     force: Force = False,
     as_json: AsJson = False,
@@ -123,14 +128,40 @@ def export(
     """Writes the field on any grid, with its physical coordinates."""
     from dinr_studio.cli import exporting
 
-    target = {
-        "factor": values.numbers(factor, "--factor"),
-        "voxel_size": values.numbers(voxel_size, "--voxel-size"),
-        "shape": values.whole_numbers(shape, "--shape"),
-        "box": values.box(box),
-    }
-    result = exporting.export_run(run, output, target, dtype=dtype, device=device, force=force)
+    result = exporting.export_run(
+        run,
+        output,
+        _target(factor, voxel_size, shape, box),
+        dtype=dtype,
+        compression=compression,
+        device=device,
+        force=force,
+    )
     _print_json(result) if as_json else exporting.print_result(result)
+
+
+def mesh(
+    run: RunFile,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The mesh to write: .ply .stl .obj")],
+    level: Annotated[float, typer.Option(help="Value on the surface, in the data's unit.")],
+    factor: Factor = None,
+    voxel_size: NewSize = None,
+    shape: NewShape = None,
+    box: Box = None,
+    channel: Annotated[int, typer.Option(help="Which channel, counted from 0.")] = 0,
+    frame: Annotated[int | None, typer.Option(help="Which frame, counted from 0, of a field with time.")] = None,
+    device: Device = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Writes the surface on which the field has a value, as a mesh in physical units."""
+    from dinr_studio.cli import meshing
+
+    target = _target(factor, voxel_size, shape, box)
+    result = meshing.mesh_run(
+        run, output, target, level=level, channel=channel, frame=frame, device=device, force=force
+    )
+    _print_json(result) if as_json else meshing.print_result(result)
 
 
 def score(run: RunFile, as_json: AsJson = False, data: Data = None, device: Device = "auto") -> None:
@@ -181,6 +212,16 @@ def benchmark(
 
     result = benchmarking.measure(repeats)
     _print_json(result) if as_json else benchmarking.print_result(result)
+
+
+def _target(factor: str | None, voxel_size: str | None, shape: str | None, box: str | None) -> dict[str, Any]:
+    """What was said about the grid to evaluate on, by keyword of target_grid."""
+    return {
+        "factor": values.numbers(factor, "--factor"),
+        "voxel_size": values.numbers(voxel_size, "--voxel-size"),
+        "shape": values.whole_numbers(shape, "--shape"),
+        "box": values.box(box),
+    }
 
 
 def _open_options(

@@ -12,7 +12,7 @@ from dinr_studio.cli.progress import bar_or_lines, in_words
 
 
 def export_run(
-    run_path: Path, output: Path, target: dict[str, Any], *, dtype: str, device: str, force: bool
+    run_path: Path, output: Path, target: dict[str, Any], *, dtype: str, compression: str, device: str, force: bool
 ) -> dict[str, Any]:
     """Exports; returns what `export --json` prints. target: the arguments of target_grid."""
     from dinr_studio.sampling.export import export
@@ -25,7 +25,7 @@ def export_run(
     grid = target_grid(run.grid, **target)
     field = field_of(run, resolve_device(device))
     with bar_or_lines() as progress:
-        for step in export(field, grid, output, dtype=dtype, force=force, notes=run.notes):
+        for step in export(field, grid, output, dtype=dtype, force=force, notes=run.notes, compression=compression):
             progress.update(step.done / step.total, f"{step.done:,} voxels, {in_words(step.remaining)} left")
     return _described(step.report)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from dinr_studio.errors import OutputError
 
 SPARE_BYTES = 16 << 20  # left free on the disk beside what a file needs
+LONGEST_NAME = 255  # bytes, on all common file systems
 
 
 @contextmanager
@@ -39,10 +40,28 @@ def atomic_output(path: Path, *, force: bool) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_place(path: Path) -> None:
+    """Raises OutputError where no file can be made under a name, before any work is done for it."""
+    path = Path(path).absolute()
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file.")
+    with _refusals_in_words(path):
+        if len(os.fsencode(path.name)) > LONGEST_NAME:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        os.listdir(path.parent)
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise PermissionError
+
+
+def free_bytes(path: Path) -> int:
+    """Free space on the disk of `path`, whose folder must exist."""
+    with _refusals_in_words(path):
+        return shutil.disk_usage(Path(path).absolute().parent).free
+
+
 def check_free_space(path: Path, needed: int) -> None:
     """Raises OutputError where the disk of `path` has not `needed` bytes free (and a little to spare)."""
-    with _refusals_in_words(path):
-        free = shutil.disk_usage(Path(path).absolute().parent).free
+    free = free_bytes(path)
     if free < needed + SPARE_BYTES:
         raise OutputError(
             f"{path} needs {_gigabytes(needed)} and the disk has {_gigabytes(free)} free; "

@@ -32,6 +32,10 @@ AXIS_WORDS = {
 UNEVEN = 1e-3  # largest relative difference of steps along an axis that still counts as regular
 DEEPEST, MOST_OBJECTS = 16, 10_000
 CHUNK_VALUES = 1 << 16
+COMPRESSIONS: dict[str, dict[str, Any]] = {  # the usual one first
+    "gzip": {"compression": "gzip", "compression_opts": 4, "shuffle": True},
+    "none": {},
+}
 TRIED_BYTES = 1 << 28  # of values that are read when a file is tried; its structure is tried in any case
 
 
@@ -261,7 +265,7 @@ def lost_in_hdf5(header: VolumeHeader) -> tuple[str, ...]:
 
 
 class Hdf5Writer:
-    """Writes a chunked, compressed dataset `values` slab by slab, with a dimension scale for each axis."""
+    """Writes a chunked dataset `values`, compressed unless told otherwise, with a dimension scale for each axis."""
 
     def __init__(self, path: Path, header: VolumeHeader) -> None:
         import h5py
@@ -271,7 +275,7 @@ class Hdf5Writer:
         self._start = 0
         shape = grid.shape + ((header.channels,) if header.channels > 1 else ())
         self._values = self._file.create_dataset(
-            "values", shape, header.dtype, chunks=_chunks(shape), compression="gzip", compression_opts=4, shuffle=True
+            "values", shape, header.dtype, chunks=_chunks(shape), **COMPRESSIONS[header.compression or "gzip"]
         )
         self._values.attrs.update(
             {

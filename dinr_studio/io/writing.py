@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import OutputError
 
+DTYPES = ("float32", "float16", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32")
 METRES = {
     "angstrom": 1e-10, "Å": 1e-10, "a": 1e-10, "pm": 1e-12, "nm": 1e-9, "um": 1e-6, "µm": 1e-6, "μm": 1e-6,
     "micron": 1e-6, "micrometer": 1e-6, "micrometre": 1e-6, "nanometer": 1e-9, "mm": 1e-3, "millimeter": 1e-3,
@@ -28,7 +29,11 @@ def in_metres(unit: str) -> float | None:
 
 @dataclass(frozen=True)
 class VolumeHeader:
-    """All that is known of a volume before its values come. notes: sentences for the file's metadata."""
+    """All that is known of a volume before its values come.
+
+    notes: sentences for the file's metadata. compression: one of `compressions` of the file's format, or "" for its
+    usual one.
+    """
 
     grid: Grid
     channels: int
@@ -36,6 +41,12 @@ class VolumeHeader:
     channel_names: tuple[str, ...] = ()
     value_unit: str = ""
     notes: tuple[str, ...] = ()
+    compression: str = ""
+
+    @property
+    def value_bytes(self) -> int:
+        """Length of the values in a file that is not compressed."""
+        return self.grid.size * self.channels * self.dtype.itemsize
 
 
 class VolumeWriter(Protocol):
@@ -64,9 +75,35 @@ def writers() -> dict[str, tuple[OpenWriter, Lost]]:
     }
 
 
+def compressions(path: Path) -> tuple[str, ...]:
+    """Ways in which the format of `path` can compress the values, its usual one first; "none" alone where it cannot."""
+    from dinr_studio.io import hdf5
+
+    _writer_for(path)
+    return tuple(hdf5.COMPRESSIONS) if Path(path).suffix.lower() in (".h5", ".hdf5") else ("none",)
+
+
+def types_for(header: VolumeHeader, path: Path) -> tuple[str, ...]:
+    """Those of DTYPES that the format of `path` can carry this volume in; none where it cannot carry it at all."""
+    found = []
+    for name in DTYPES:
+        try:
+            lost_by(replace(header, dtype=np.dtype(name), compression=""), path)
+        except OutputError:
+            continue
+        found.append(name)
+    return tuple(found)
+
+
 def lost_by(header: VolumeHeader, path: Path) -> tuple[str, ...]:
     """Sentences on what the format of `path` cannot carry; OutputError where it cannot carry the values at all."""
-    return _writer_for(path)[1](header)
+    lost = _writer_for(path)[1](header)
+    known = compressions(path)
+    if header.compression not in ("", *known):
+        raise OutputError(
+            f"{Path(path).suffix} files cannot be compressed by {header.compression}; choose {' or '.join(known)}."
+        )
+    return lost
 
 
 @contextmanager

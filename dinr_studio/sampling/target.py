@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
-from dinr_studio.coordinates import Grid
+from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.errors import ConfigError
 
 EDGE = 1e-6  # of a voxel: what a box may miss a centre by
 
 Box = Sequence[tuple[float, float]]
+Resolution = Literal["factor", "voxel_size", "shape"]
 
 
 def target_grid(
@@ -41,6 +43,33 @@ def target_grid(
             raise ConfigError(f"The factor is {_listed(factor)}; it must be positive, such as 2.")
         return grid.upsampled(factors)
     return grid
+
+
+def in_proportion(grid: Grid, what: Resolution, axis: int, number: float) -> tuple[float, ...]:
+    """The factors, voxel sizes or shape, one per axis, that give all spatial axes the same factor as one of them.
+
+    number: the factor, voxel size or number of voxels wanted along `axis`. Axes that do not follow stay as they are.
+    """
+    present = {"factor": (1.0,) * len(grid.shape), "voxel_size": grid.voxel_size, "shape": grid.shape}
+    old: tuple[float, ...] = present[what]
+    follow = grid.spatial if axis in grid.spatial else (axis,)
+    new = [value * number / old[axis] if i in follow else value for i, value in enumerate(old)]
+    new[axis] = number
+    return tuple(max(1, round(n)) for n in new) if what == "shape" else tuple(new)
+
+
+def frame_of(grid: Grid, frame: int | None) -> Grid:
+    """One frame of a grid with time; a grid without time, or one that has a single frame, as it is for None or 0."""
+    frames = grid.shape[grid.axes.index(TIME_AXIS)] if TIME_AXIS in grid.axes else 1
+    if frame is None and frames > 1:
+        raise ConfigError(f"The field has {frames} frames; choose one of 0 to {frames - 1} with --frame.")
+    if not 0 <= (frame or 0) < frames:
+        raise ConfigError(f"Frame {frame} does not exist; the field has frames 0 to {frames - 1}.")
+    if frames == 1:
+        return grid
+    start = [int(frame or 0) if axis == TIME_AXIS else 0 for axis in grid.axes]
+    stop = [first + 1 if axis == TIME_AXIS else n for first, n, axis in zip(start, grid.shape, grid.axes, strict=True)]
+    return grid.cropped(start, stop)
 
 
 def _boxed(grid: Grid, box: Box) -> Grid:

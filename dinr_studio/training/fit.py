@@ -199,6 +199,7 @@ class _Fit:
             coordinates_per_second=self.rate,
             memory_bytes=resident_bytes(),
             elapsed=trainer.elapsed,
+            device=str(trainer.device),
             remaining=trainer.elapsed * (1 - progress) / progress if progress > 0 else np.nan,
             held_out_psnr=self.latest_psnr,
             best_psnr=best,

@@ -18,7 +18,8 @@ class Snapshot:
     """One moment of a run.
 
     Losses and kinetic energy are means since the snapshot before, in normalised units; PSNRs are in dB on held-out
-    voxels (None before the first look, or where none are held out). memory_bytes is the process's resident memory.
+    voxels (None before the first look, or where none are held out). memory_bytes is the process's resident memory,
+    device where it computes.
     weights come with each look at the held-out voxels. run comes with the first snapshot, as it
     begins, and finished with the last one.
     """
@@ -36,6 +37,7 @@ class Snapshot:
     memory_bytes: int
     elapsed: float
     remaining: float
+    device: str = ""
     held_out_psnr: float | None = None
     best_psnr: float | None = None
     events: tuple[str, ...] = ()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +39,9 @@ class FieldState:
 
 @dataclass(frozen=True)
 class Question:
-    """What to compute: key tells the asker which answer this is."""
+    """What to compute: key (anything that can be compared) tells the asker which answer this is."""
 
-    key: Hashable
+    key: Any
     compute: Callable[[], Any]
 
 
@@ -49,7 +50,7 @@ class Answer:
     """What was computed, or the sentence that says why not."""
 
     asker: str
-    key: Hashable
+    key: Any
     value: Any = None
     fault: str = ""
 
@@ -91,6 +92,7 @@ class _Thread(QThread):
         self._open: OrderedDict[str, list[Question]] = OrderedDict()
         self._stopping = False
         self._working = False
+        self.busy_seconds = 0.0
 
     def ask(self, asker: str, questions: Sequence[Question]) -> None:
         with self._changed:
@@ -120,9 +122,11 @@ class _Thread(QThread):
                 torch.set_num_threads(1)  # of this thread: two teams of threads on the same processors stall each other
                 prepared = True
             asker, question = found
+            start = time.perf_counter()
             self.answered.emit(self._answer(asker, question))
             with self._changed:
                 self._working = False
+                self.busy_seconds += time.perf_counter() - start
 
     def _next(self) -> tuple[str, Question] | None:
         """The first open question of the newest asker; waits for one; None when it is time to stop."""
@@ -170,6 +174,11 @@ class Evaluator(QObject):
     def idle(self) -> bool:
         """Whether nothing is open."""
         return self._thread.idle
+
+    @property
+    def busy_seconds(self) -> float:
+        """Time spent on answers so far."""
+        return self._thread.busy_seconds
 
     def stop(self) -> None:
         """Ends the thread after the question that it is at; for closing the program."""

@@ -1,0 +1,54 @@
+"""Starts the window: the application with its name, theme and settings, then the main window, then perhaps a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from PySide6.QtCore import QCoreApplication, QSettings, Qt
+from PySide6.QtWidgets import QApplication
+
+from dinr_studio import __version__
+
+NAME = "DINR Studio"
+
+
+def make_application() -> QApplication:
+    """The one application of this process, with the theme that the user chose."""
+    existing = QApplication.instance()
+    if isinstance(existing, QApplication):
+        return existing
+    QCoreApplication.setAttribute(
+        Qt.ApplicationAttribute.AA_ShareOpenGLContexts
+    )  # a floated 3D view keeps its textures
+    QCoreApplication.setOrganizationName("dinr-studio")
+    QCoreApplication.setApplicationName(NAME)
+    QCoreApplication.setApplicationVersion(__version__)
+    application = QApplication(sys.argv[:1])
+    application.setStyle("Fusion")
+    from dinr_studio.ui.theme import apply_theme, logo
+
+    application.setWindowIcon(logo())
+    apply_theme(str(QSettings().value("theme") or "system"))
+    return application
+
+
+def run(file: str | None = None) -> int:
+    """Opens the window, with a file where one is named, and returns when it is closed."""
+    logging.basicConfig(level=logging.WARNING)
+    application = make_application()
+    from dinr_studio.ui.main_window import MainWindow
+
+    window = MainWindow()
+    window.show()
+    if file is not None:
+        window.open(file)
+    return application.exec()
+
+
+def has_display() -> bool:
+    """Whether a window can be opened here."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))

@@ -1,0 +1,455 @@
+"""What every command of the window does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QFileDialog
+
+from dinr_studio.io.reading import SUFFIXES
+from dinr_studio.ui.actions import COMMANDS
+from dinr_studio.ui.background import Work, spare_threads
+from dinr_studio.ui.dialogs import help as help_dialogs
+from dinr_studio.ui.dialogs.asking import question
+from dinr_studio.ui.edits import SettingsEdit
+from dinr_studio.ui.exporting import ExportJob
+from dinr_studio.ui.theme import icon, is_dark
+
+if TYPE_CHECKING:
+    from dinr_studio.ui.main_window import MainWindow
+
+log = logging.getLogger(__name__)
+
+KEEP, DISCARD, CANCEL = "Stop and keep", "Discard", "Cancel"
+ZOOM = 1.5
+
+
+class Commands(QObject):
+    """The window's commands; each method is called as its command in COMMANDS is named, with - as _."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self.window = window
+        self.studio = window.studio
+        self.jobs: list[ExportJob] = []
+
+    def runner(self, name: str) -> Callable[[], None]:
+        """The method of a command."""
+        method: Callable[[], None] = getattr(self, name.replace("-", "_"))
+        return method
+
+    # File
+
+    @Slot()
+    def open(self) -> None:
+        """Asks for a file."""
+        endings = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+        file, _ = QFileDialog.getOpenFileName(
+            self.window,
+            "Open a volume or a run",
+            str(self.window.settings.value("folder") or Path.home()),
+            f"Volumes and runs ({endings} *.dinr *.gz *.bz2);;All files (*)",
+        )
+        if file:
+            self.window.settings.setValue("folder", str(Path(file).parent))
+            self.window.open(file)
+
+    @Slot()
+    def close(self) -> None:
+        """Back to the welcome page."""
+        self.ask_about_fit("Close the volume", self.studio.close_volume)
+
+    @Slot()
+    def export(self) -> None:
+        """Asks where to and how, and writes in the background."""
+        from dinr_studio.ui.dialogs.export import ExportDialog
+
+        run = self.studio.present_run()
+        if run is None:
+            return
+        dialog = ExportDialog(run, self.studio.box_in_world(), self._view_box(), self._folder(), self.window)
+        if dialog.exec():
+            self.start_job(dialog.job())
+        dialog.deleteLater()
+
+    @Slot()
+    def mesh(self) -> None:
+        """Asks for level and file, and writes an isosurface in the background."""
+        from dinr_studio.ui.dialogs.mesh import MeshDialog
+
+        run, volume = self.studio.present_run(), self.studio.volume
+        if run is None or volume is None:
+            return
+        spread = self.studio.histograms[self.studio.channel]
+        dialog = MeshDialog(
+            run, spread, self.studio.channel, self.window.volume_view.level, self._folder(), self.window
+        )
+        if dialog.exec():
+            self.start_job(dialog.job())
+        dialog.deleteLater()
+
+    def start_job(self, job: ExportJob) -> None:
+        """Begins an export or mesh, shown in a bar above the pictures."""
+        self.jobs.append(job)
+        self.window.settings.setValue("export folder", str(job.path.parent))
+        job.setParent(self)
+        job.threads = 1 if self.studio.fit.running else spare_threads()
+        job.told.connect(self._on_job_told)
+        job.done.connect(self._on_job_done)
+        job.failed.connect(self._on_job_failed)
+        job.ended.connect(self._on_job_ended)
+        job.start()
+
+    @Slot(str)
+    def _on_job_told(self, sentence: str) -> None:
+        job = self.sender()
+        if isinstance(job, ExportJob):
+            self.window.job_notice.work(sentence, job.cancel)
+
+    @Slot(str)
+    def _on_job_done(self, sentence: str) -> None:
+        job = self.sender()
+        log.info(sentence)
+        if isinstance(job, ExportJob):
+            folder = job.path.parent
+            url = QUrl.fromLocalFile(str(folder))
+            self.window.job_notice.tell(sentence, "Open folder", lambda: QDesktopServices.openUrl(url) and None)
+
+    @Slot(str)
+    def _on_job_failed(self, sentence: str) -> None:
+        log.error(sentence)
+        self.window.job_notice.warn(sentence)
+
+    @Slot()
+    def _on_job_ended(self) -> None:
+        job = self.sender()
+        if isinstance(job, ExportJob):
+            self.jobs.remove(job)
+            if job.cancelled:
+                self.window.job_notice.tell("The export was cancelled; no file was left behind.")
+
+    def _folder(self) -> Path:
+        return Path(str(self.window.settings.value("export folder") or Path.home()))
+
+    def _view_box(self) -> tuple[tuple[float, float], ...] | None:
+        """What the slices show, in world units along each axis, or None where there are none."""
+        volume = self.studio.volume
+        if volume is None:
+            return None
+        grid = volume.grid
+        box = [
+            (grid.origin[i] - grid.voxel_size[i] / 2, grid.origin[i] - grid.voxel_size[i] / 2 + grid.extent[i])
+            for i in range(len(grid.shape))
+        ]
+        for pane in self.window.slices.shown:
+            if pane.plane is not None:
+                (left, right), (low, high) = pane.box.viewRange()
+                for axis, (a, b) in ((pane.plane.columns, (left, right)), (pane.plane.rows, (low, high))):
+                    box[axis] = (max(box[axis][0], min(a, b)), min(box[axis][1], max(a, b)))
+        return tuple(box)
+
+    @Slot()
+    def picture(self) -> None:
+        """Saves what the pictures show."""
+        from dinr_studio.ui.dialogs.pictures import save_picture
+
+        save_picture(self.window, self.window.slices, self._folder())
+
+    @Slot()
+    def plot(self) -> None:
+        """Saves the plot in front."""
+        from dinr_studio.ui.dialogs.pictures import save_plot
+
+        save_plot(self.window, self.window.monitor.currentWidget(), self._folder())
+
+    @Slot()
+    def copy(self) -> None:
+        """Copies what the pictures show."""
+        from dinr_studio.ui.dialogs.pictures import grabbed
+
+        QGuiApplication.clipboard().setImage(grabbed(self.window.slices, 1))
+        self.studio.told.emit("The picture is on the clipboard.")
+
+    @Slot()
+    def movie(self) -> None:
+        """Saves a turn around the volume."""
+        from dinr_studio.ui.dialogs.pictures import save_movie
+
+        save_movie(self.window, self.window.volume_view, self._folder())
+
+    @Slot()
+    def quit(self) -> None:
+        """Closes the window, which asks where it must."""
+        self.window.close()
+
+    # Edit and view
+
+    @Slot()
+    def undo(self) -> None:
+        """Takes back the last edit."""
+        self.window.undo.undo()
+
+    @Slot()
+    def redo(self) -> None:
+        """Does it again."""
+        self.window.undo.redo()
+
+    @Slot()
+    def auto_contrast(self) -> None:
+        """Contrast from percentiles."""
+        self.window.data_panel.auto_contrast()
+
+    @Slot()
+    def settings_reset(self) -> None:
+        """Forgets settings changed by hand."""
+        panel = self.window.field_panel
+        self.window.undo.push(SettingsEdit(panel.apply, panel.chosen(), {**panel.chosen(), "changes": {}}))
+
+    @Slot()
+    def show_data(self) -> None:
+        """All slices show the data."""
+        self.window.slices.set_mode("Data")
+
+    @Slot()
+    def show_field(self) -> None:
+        """All slices show the field."""
+        self.window.slices.set_mode("Field")
+
+    @Slot()
+    def show_residual(self) -> None:
+        """All slices show field less data."""
+        self.window.slices.set_mode("Residual")
+
+    @Slot()
+    def show_wipe(self) -> None:
+        """All slices wipe."""
+        self.window.slices.set_mode("Wipe")
+
+    @Slot()
+    def fit_view(self) -> None:
+        """Whole slices."""
+        self.window.slices.fit_view()
+
+    @Slot()
+    def zoom_in(self) -> None:
+        """Closer."""
+        self.window.slices.zoom(ZOOM)
+
+    @Slot()
+    def zoom_out(self) -> None:
+        """Further away."""
+        self.window.slices.zoom(1 / ZOOM)
+
+    @Slot()
+    def enlarge(self) -> None:
+        """One pane alone, or all."""
+        self.window.slices.toggle_alone()
+
+    @Slot()
+    def play(self) -> None:
+        """Plays or stops."""
+        self.window.slices.time.play.toggle()
+
+    @Slot()
+    def best(self) -> None:
+        """Best or latest weights."""
+        self.studio.show_best(self.window.actions_by_name["best"].isChecked())
+
+    # Fit
+
+    @Slot()
+    def fit(self) -> None:
+        """Begins a fit with the panel's settings; slices that show the data turn to the field."""
+        config = self.window.field_panel.config
+        if config is None or self.studio.fit.running:
+            return
+        self.window.actions_by_name["best"].setChecked(False)
+        self.studio.start_fit(config)
+        if all(pane.mode.currentText() == "Data" for pane in self.window.slices.shown):
+            self.window.slices.set_mode("Field")
+
+    @Slot()
+    def pause(self) -> None:
+        """Pauses or resumes."""
+        fit = self.studio.fit
+        fit.resume() if fit.paused else fit.pause()
+
+    def name_pause(self) -> None:
+        """The pause command says what it would do."""
+        paused = self.studio.fit.paused
+        action = self.window.actions_by_name["pause"]
+        action.setText("&Resume" if paused else "&Pause")
+        action.setIconText("Resume" if paused else "Pause")
+        action.setIcon(icon("resume" if paused else "pause"))
+
+    @Slot()
+    def done(self) -> None:
+        """Ends the fit, judges and keeps it."""
+        self.studio.fit.finish()
+
+    @Slot()
+    def discard(self) -> None:
+        """Asks, then throws the fit away."""
+        text = "Throw this fit away? Its run file is deleted; this cannot be undone."
+        if question(self.window, "Discard the fit", text, (DISCARD, CANCEL)) == DISCARD:
+            self.studio.fit.discard()
+
+    @Slot()
+    def resume(self) -> None:
+        """Goes on with the open run."""
+        self.studio.resume_fit()
+
+    def resume_file(self, file: str) -> None:
+        """Opens a run and goes on with it."""
+        self.window.resume_when_opened = file
+        self.window.open(file)
+
+    def take_remedy(self, changes: dict[str, float | int]) -> None:
+        """Takes a warning's settings over for the next fit."""
+        self.window.field_panel.change(**changes)
+        self.studio.told.emit("The settings are taken over for the next fit; end this one and press Fit.")
+
+    def may_end_fit(self, what: str) -> bool:
+        """Asks what is to become of the fit in progress, and sees to it; False where the user thinks better of it."""
+        text = f"{what}? A fit is in progress. Kept, its run file can be resumed at any time."
+        answer = question(self.window, what, text, (KEEP, DISCARD, CANCEL))
+        if answer == CANCEL:
+            return False
+        self.studio.fit.suspend() if answer == KEEP else self.studio.fit.discard()
+        return True
+
+    def ask_about_fit(self, what: str, then: Callable[[], None]) -> None:
+        """Does what a fit in progress would be in the way of, once the user has agreed and the fit has ended."""
+        if self.studio.fit.running and not self.may_end_fit(what):
+            return
+        if not self.studio.fit.running:  # it may also have ended by itself while the user was asked
+            then()
+            return
+        self._then = then
+        self.studio.fit.ended.connect(self._on_fit_out_of_the_way)
+
+    @Slot()
+    def _on_fit_out_of_the_way(self) -> None:
+        self.studio.fit.ended.disconnect(self._on_fit_out_of_the_way)
+        QTimer.singleShot(0, self._then)
+
+    # Analyse
+
+    @Slot()
+    def look(self) -> None:
+        """Kernel, spectrum and trajectory of the present field."""
+        self.window.monitor.watch.look_again()
+        self.studio.told.emit("Looking at kernel, spectrum and trajectory …")
+
+    def _show_tab(self, tab: object) -> None:
+        self.window.docks["Monitor"].show()
+        self.window.monitor.setCurrentWidget(tab)  # type: ignore[arg-type]
+
+    @Slot()
+    def tab_loss(self) -> None:
+        """Shows a tab of the monitor."""
+        self._show_tab(self.window.monitor.loss)
+
+    @Slot()
+    def tab_held_out(self) -> None:
+        """Shows a tab of the monitor."""
+        self._show_tab(self.window.monitor.held_out)
+
+    @Slot()
+    def tab_kernel(self) -> None:
+        """Shows a tab of the monitor."""
+        self._show_tab(self.window.monitor.kernel)
+
+    @Slot()
+    def tab_spectrum(self) -> None:
+        """Shows a tab of the monitor."""
+        self._show_tab(self.window.monitor.spectrum)
+
+    @Slot()
+    def tab_trajectory(self) -> None:
+        """Shows a tab of the monitor."""
+        self._show_tab(self.window.monitor.trajectory)
+
+    @Slot()
+    def tab_runs(self) -> None:
+        """Shows a tab of the monitor."""
+        self._show_tab(self.window.monitor.runs)
+
+    @Slot()
+    def tab_log(self) -> None:
+        """Shows a tab of the monitor."""
+        self._show_tab(self.window.monitor.log)
+
+    # Window and help
+
+    @Slot()
+    def theme(self) -> None:
+        """Light to dark and back."""
+        self.window.set_theme("light" if is_dark() else "dark")
+
+    @Slot()
+    def theme_system(self) -> None:
+        """As the system has it."""
+        self.window.set_theme("system")
+
+    @Slot()
+    def reset_layout(self) -> None:
+        """Panels back in place."""
+        self.window.reset_layout()
+
+    @Slot()
+    def guide(self) -> None:
+        """The guide."""
+        help_dialogs.guide(self.window).open()
+
+    @Slot()
+    def what(self) -> None:
+        """Explains the panel in front."""
+        monitor = self.window.monitor
+        in_front = monitor.tabText(monitor.currentIndex()).rstrip(" ⚠")
+        focused = QGuiApplication.focusObject()
+        inside = isinstance(focused, QObject) and any(pane.view is focused for pane in self.window.slices.panes)
+        help_dialogs.what("Slices" if inside else in_front, self.window).open()
+
+    @Slot()
+    def shortcuts(self) -> None:
+        """All shortcuts."""
+        help_dialogs.shortcuts(self.window.actions_by_name, self.window).open()
+
+    @Slot()
+    def palette(self) -> None:
+        """Finds a command by typing."""
+        dialog = help_dialogs.CommandPalette(self.window.actions_by_name, self.window)
+        if dialog.exec() and dialog.chosen is not None:
+            QTimer.singleShot(0, dialog.chosen.trigger)
+        dialog.deleteLater()
+
+    @Slot()
+    def about(self) -> None:
+        """Version and libraries."""
+        help_dialogs.about(self.window).open()
+
+    # Theme and end
+
+    def restyle(self) -> None:
+        """Icons in the theme's colour."""
+        for command in COMMANDS:
+            if command.icon:
+                self.window.actions_by_name[command.name].setIcon(icon(command.icon))
+        self.name_pause()
+
+    def stop(self) -> None:
+        """Cancels exports; for closing the program."""
+        for job in self.jobs:
+            job.cancel()
+
+    def works(self) -> Iterator[Work]:
+        """All works of the window that may still run."""
+        for work in self.window.findChildren(Work):
+            if work.running:
+                yield work

@@ -1,0 +1,1 @@
+"""Dialogs: choosing a dataset, exporting, and help."""

@@ -1,0 +1,240 @@
+"""What part of a field to export, how finely, as what and where; with size, time and losses before one begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from dinr_studio.coordinates import Grid
+from dinr_studio.errors import DinrError
+from dinr_studio.io.atomic import check_free_space, free_bytes
+from dinr_studio.io.writing import VolumeHeader, compressions, lost_by, types_for
+from dinr_studio.sampling.target import target_grid
+from dinr_studio.training.run import Run
+from dinr_studio.ui.colours import bytes_in_words, number
+from dinr_studio.ui.dialogs.parts import add_row, buttons_of, fault_label, fill, in_tab_order, lines_label
+from dinr_studio.ui.dialogs.place import PlaceRow, suggested_name
+from dinr_studio.ui.dialogs.resolution import ResolutionForm
+from dinr_studio.ui.dialogs.timing import Timing
+from dinr_studio.ui.exporting import ExportJob, volume_job
+
+Box = tuple[tuple[float, float], ...]
+
+FORMATS = {".mrc": "MRC", ".h5": "HDF5", ".tif": "TIFF", ".npy": "NPY"}
+OTHER_ENDINGS = {".map": ".mrc", ".ccp4": ".mrc", ".hdf5": ".h5", ".tiff": ".tif"}
+WHOLE, CROP, VIEW = "&Whole volume", "&Crop box", "What the &slices show"
+
+
+class ExportDialog(QDialog):
+    """Asks for all an export needs; `job` is the export then. Boxes are (low, high) in world units for each axis."""
+
+    def __init__(
+        self, run: Run, box: Box | None, view_box: Box | None, folder: Path, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Export the field")
+        self._run = run
+        self._boxes: dict[str, Box | None] = {WHOLE: None, CROP: box, VIEW: view_box}
+        self._force = False
+        self.extents = {name: QRadioButton(name) for name in self._boxes}
+        self.resolution = ResolutionForm(run.grid)
+        self.format, self.dtype, self.compression = QComboBox(), QComboBox(), QComboBox()
+        known = FORMATS | {other: FORMATS[usual] for other, usual in OTHER_ENDINGS.items()}
+        self.place = PlaceRow(folder, suggested_name(run, "field", self._first_format()), known)
+        self.summary, self.lost, self.fault = QLabel(), lines_label(2), fault_label()
+        self.timing = Timing(run, self)
+        self._make_extents()
+        self._make_format()
+        self._lay_out()
+        self.resolution.changed.connect(self._follow)
+        self.place.changed.connect(self._on_place)
+        self.timing.measured.connect(self._follow)
+        self._on_place()
+        self.resolution.edits["factor", run.grid.spatial[0]].setFocus()
+
+    # Making
+
+    def _make_extents(self) -> None:
+        for name, button in self.extents.items():
+            box = self._boxes[name]
+            button.toggled.connect(self._on_extent)
+            button.setToolTip("All of the fitted volume" if name == WHOLE else _box_in_words(self._run.grid, box))
+        self.extents[WHOLE].setChecked(True)
+        if self._boxes[CROP] is None:
+            self.extents[CROP].setToolTip("There is no crop box; set one in the Data panel")
+        for name in (CROP, VIEW):
+            self.extents[name].setEnabled(self._boxes[name] is not None)
+
+    def _make_format(self) -> None:
+        for suffix, name in FORMATS.items():
+            self.format.addItem(name, suffix)
+        for box, name, tip in (
+            (self.format, "Format", "MRC for maps, HDF5 for everything, TIFF for microscopy, NPY for bare numbers"),
+            (self.dtype, "Type", "Type of the numbers; float32 keeps all that the field knows, integers are rounded"),
+            (
+                self.compression,
+                "Compression",
+                "gzip makes the file smaller without loss, and the export a little slower",
+            ),
+        ):
+            box.setAccessibleName(name)
+            box.setToolTip(tip)
+        self.format.currentIndexChanged.connect(self._on_format)
+        self.dtype.currentIndexChanged.connect(self._follow)
+        self.compression.currentIndexChanged.connect(self._follow)
+
+    def _lay_out(self) -> None:
+        extents, values = QHBoxLayout(), QHBoxLayout()
+        for button in self.extents.values():
+            extents.addWidget(button)
+        extents.addStretch(1)
+        for label, box in (("", self.format), ("&Type", self.dtype), ("Com&pression", self.compression)):
+            if label:
+                name = QLabel(label)
+                name.setBuddy(box)
+                values.addSpacing(12)
+                values.addWidget(name)
+            values.addWidget(box)
+        values.addStretch(1)
+        form = QFormLayout()
+        form.setVerticalSpacing(10)
+        form.addRow("Extent", extents)
+        form.addRow("Resolution", self.resolution)
+        add_row(form, "F&ormat", values, self.format)
+        add_row(form, "F&ile", self.place, self.place.edit)
+        self.buttons = buttons_of(self, "&Export")
+        layout = QVBoxLayout(self)
+        layout.setSpacing(10)
+        layout.addLayout(form)
+        for widget in (self.summary, self.lost, self.fault, self.buttons):
+            layout.addWidget(widget)
+        edits = self.resolution.edits.values()
+        values_in_order = (self.format, self.dtype, self.compression, self.place.edit, self.place.browse)
+        in_tab_order(*self.extents.values(), *edits, self.resolution.alike, *values_in_order)
+        self.resize(640, self.sizeHint().height())
+
+    def _first_format(self) -> str:
+        """The first format that can carry the field."""
+        header = self._header(self._run.grid)
+        return next((suffix for suffix in FORMATS if types_for(header, Path(f"a{suffix}"))), ".h5")
+
+    # Following
+
+    @Slot(bool)
+    def _on_extent(self, chosen: bool) -> None:
+        if chosen:
+            try:
+                self.resolution.set_grid(target_grid(self._run.grid, box=self._box()))
+            except DinrError:  # `_follow` says why
+                self._follow()
+
+    @Slot(int)
+    def _on_format(self, index: int) -> None:
+        suffix = self.format.itemData(index)
+        if OTHER_ENDINGS.get(self.place.suffix, self.place.suffix) != suffix:
+            self.place.set_suffix(suffix)
+
+    @Slot()
+    def _on_place(self) -> None:
+        """The file's ending names the format, which has its types and compressions."""
+        suffix = OTHER_ENDINGS.get(self.place.suffix, self.place.suffix)
+        if suffix in FORMATS:
+            self.format.setCurrentIndex(self.format.findData(suffix))
+            header, path = self._header(self._run.grid), Path(f"a{suffix}")
+            fill(self.dtype, types_for(header, path))
+            fill(self.compression, compressions(path))
+            self.compression.setEnabled(self.compression.count() > 1)
+        self._follow()
+
+    @Slot()
+    def _follow(self) -> None:
+        """Says what would be written, and what is in the way of it."""
+        summary, lost, fault = "", "", self.resolution.fault or self.place.fault()
+        try:
+            grid = target_grid(self._run.grid, **self.target())
+            header = self._header(grid)
+            summary = self._in_words(header)
+            if not fault:
+                lost = " ".join(lost_by(header, self.place.path))
+                check_free_space(self.place.path, header.value_bytes)
+        except DinrError as error:
+            fault = fault or str(error)
+        self.summary.setText(summary)
+        self.lost.setText(lost)
+        self.fault.setText(fault)
+        ready = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
+        ready.setEnabled(not fault)
+        ready.setToolTip(fault or "Write the file in the background")
+
+    def _in_words(self, header: VolumeHeader) -> str:
+        shape = " × ".join(map(str, header.grid.shape))
+        most = "at most " if header.compression not in ("", "none") else ""
+        parts = [
+            f"{shape} voxels, {most}{bytes_in_words(header.value_bytes)}",
+            self.timing.in_words(header.grid.size),
+        ]
+        try:
+            parts.append(f"{bytes_in_words(free_bytes(self.place.path))} free on the disk")
+        except DinrError:  # a folder that does not exist is told as a fault
+            pass
+        return "; ".join(parts)
+
+    # The outcome
+
+    def _box(self) -> Box | None:
+        return next((self._boxes[name] for name, button in self.extents.items() if button.isChecked()), None)
+
+    def target(self) -> dict[str, Any]:
+        """The arguments of target_grid that were chosen."""
+        return {**self.resolution.choice(), "box": self._box()}
+
+    def _header(self, grid: Grid) -> VolumeHeader:
+        run = self._run
+        dtype = np.dtype(self.dtype.currentText() or "float32")
+        compression = self.compression.currentText()
+        return VolumeHeader(grid, run.channels, dtype, run.channel_names, run.value_unit, run.notes, compression)
+
+    def accept(self) -> None:
+        """Asks where a file would be replaced."""
+        if self.fault.text() or not self.place.may_write():
+            return
+        self._force = self.place.path.exists()
+        super().accept()
+
+    def done(self, result: int) -> None:
+        """Stops measuring first."""
+        self.timing.stop()
+        super().done(result)
+
+    def job(self) -> ExportJob:
+        """The export as chosen, not yet begun."""
+        return volume_job(
+            self._run,
+            self.target(),
+            self.place.path,
+            dtype=self.dtype.currentText(),
+            compression=self.compression.currentText(),
+            force=self._force,
+        )
+
+
+def _box_in_words(grid: Grid, box: Box | None) -> str:
+    parts = [
+        f"{name} {number(low)} to {number(high)} {unit}".rstrip()
+        for name, unit, (low, high) in zip(grid.axes, grid.units, box or (), strict=False)
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,1 @@
+"""The monitor: what happens while a field learns, and what became of other runs."""

@@ -1,0 +1,103 @@
+"""Opening files off the GUI thread: volumes, run files with their data, and looking into a file before it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.analysis.histogram import Histogram, histogram
+from dinr_studio.errors import DinrError
+from dinr_studio.io.content import DatasetEntry
+from dinr_studio.training.run import Run
+from dinr_studio.volume import Volume
+
+PREVIEW_PIXELS = 160
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A sign of progress in words."""
+
+    doing: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A volume ready to be shown, with one histogram for each channel; run where a run file was opened."""
+
+    name: str
+    volume: Volume
+    histograms: tuple[Histogram, ...]
+    options: Mapping[str, Any]
+    run: Run | None = None
+    run_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A file holds several datasets, and the user has to say which one is meant."""
+
+    file: str
+    entries: tuple[DatasetEntry, ...]
+
+
+def opening(file: str, options: Mapping[str, Any]) -> Iterator[Reading | Opened | Choices]:
+    """Opens a volume; where the file holds several and none was chosen, it says which there are instead."""
+    from dinr_studio.io.reading import list_datasets, open_volume, resolve
+
+    name = resolve(file).name
+    yield Reading(f"Looking into {name}")
+    if "dataset" not in options:
+        entries = list_datasets(file)
+        if len(entries) > 1:
+            yield Choices(file, tuple(entries))
+            return
+    yield Reading(f"Reading {name}")
+    volume = open_volume(file, **options)
+    yield Reading(f"Looking at the values of {name}")
+    yield Opened(file, volume, _histograms(volume), dict(options))
+
+
+def opening_run(path: Path, data: str | None) -> Iterator[Reading | Opened]:
+    """Opens a run file with the data that it was fitted to."""
+    from dinr_studio.training.run_data import volume_of
+    from dinr_studio.training.run_file import read_run
+
+    yield Reading(f"Reading {path.name}")
+    run = read_run(path)
+    yield Reading(f"Reading the data of {path.name}")
+    volume = volume_of(run, path, data)
+    yield Opened(data or volume.provenance.file, volume, _histograms(volume), dict(run.open_options), run, path)
+
+
+def _histograms(volume: Volume) -> tuple[Histogram, ...]:
+    return tuple(histogram(volume, channel) for channel in range(volume.channels))
+
+
+def preview(file: str, dataset: str) -> NDArray[np.uint8] | None:
+    """A small grey picture of a dataset's middle slice, or None where there is nothing to see."""
+    from dinr_studio.io.reading import open_volume
+
+    try:
+        return thumbnail(open_volume(file, dataset=dataset))
+    except DinrError:
+        return None
+
+
+def thumbnail(volume: Volume) -> NDArray[np.uint8]:
+    """A grey picture (rows, columns) of a volume's middle slice, at most PREVIEW_PIXELS along an edge."""
+    index = tuple(n // 2 for n in volume.grid.shape[:-2])
+    picture = np.atleast_2d(volume.values[index][..., 0].astype(np.float64))
+    if volume.missing is not None:
+        picture = np.where(np.atleast_2d(volume.missing[index]), np.nan, picture)
+    stride = max(1, -(-max(picture.shape) // PREVIEW_PIXELS))
+    picture = picture[::stride, ::stride]
+    seen = picture[np.isfinite(picture)]
+    low, high = np.percentile(seen, (1, 99)) if seen.size else (0.0, 1.0)
+    scaled = np.nan_to_num((picture - low) / ((high - low) or 1.0), nan=0.0)
+    return np.ascontiguousarray(np.clip(255 * scaled, 0, 255).astype(np.uint8))

@@ -1,0 +1,273 @@
+"""The field panel: what will be fitted, and below it the plan of what that costs, before Fit is pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QUndoStack
+from PySide6.QtWidgets import QComboBox, QFormLayout, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from dinr_studio.config import FAMILIES, FitConfig, with_changes
+from dinr_studio.errors import ConfigError, MemoryShort
+from dinr_studio.ui.background import spare_threads
+from dinr_studio.ui.colours import bytes_in_words, seconds_in_words
+from dinr_studio.ui.edits import SettingsEdit
+from dinr_studio.ui.evaluator import Answer, Question
+from dinr_studio.ui.panels.parts import heading, scrolling
+from dinr_studio.ui.panels.settings_form import FIELDS, SettingsForm, setting
+from dinr_studio.ui.studio import Studio
+from dinr_studio.volume import Volume
+
+PRESET_TIPS = {
+    "auto": "Derived from the grid, the data's power spectrum and the device: the one to begin with",
+    "quick": "A sound first picture within a minute",
+    "balanced": "Finer detail in some minutes",
+    "paper": "The authors' settings; takes hours without a GPU",
+    "paper-tuned": "The authors' networks, trained our way",
+}
+FAMILY_TIPS = {
+    "dinr-siren": "Sine layers with dynamics: best for most data",
+    "dinr-ffnet": "Fourier features and GELU layers with dynamics: the paper's own",
+    "siren": "Sine layers without dynamics, to compare with",
+    "ffnet": "Fourier features without dynamics, to compare with",
+}
+COMMON = (
+    "embedding", "width", "steps", "horizon", "integrator", "kinetic_weight",
+    "held_out_share", "max_epochs", "time_limit", "device", "precision",
+)  # fmt: skip
+PLAN_DELAY = 400  # milliseconds without a change before the plan is measured
+ASKER_SETTINGS, ASKER_PLAN = "settings", "plan"
+
+
+class FieldPanel(QWidget):
+    """Settings of the next fit. config is None until the preset has been worked out for the open volume."""
+
+    config_changed = Signal()
+
+    def __init__(self, studio: Studio, undo: QUndoStack, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.studio, self.undo = studio, undo
+        self.config: FitConfig | None = None
+        self._base: FitConfig | None = None
+        self._chosen: dict[str, Any] = {"preset": "auto", "family": "dinr-siren", "changes": {}}
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.addLayout(self._make_choices())
+        self.common = SettingsForm(COMMON)
+        self.more = SettingsForm(tuple(name for name in FIELDS if name not in (*COMMON, "family", "optimiser")))
+        self.more_button = QPushButton("All settings")
+        self.more_button.setCheckable(True)
+        self.more_button.setToolTip("Show every setting of the field and its training")
+        self.more_button.toggled.connect(self.more.setVisible)
+        self.more.hide()
+        for form in (self.common, self.more):
+            form.edited.connect(self._on_edited)
+        self.reasons = QLabel()
+        self.reasons.setWordWrap(True)
+        self.reasons.setProperty("role", "quiet")
+        for widget in (self.common, self.more_button, self.more, heading("Why these settings"), self.reasons):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        whole = QVBoxLayout(self)  # the plan stays in view whatever is scrolled above it
+        whole.setContentsMargins(0, 0, 0, 6)
+        whole.addWidget(scrolling(inside), 1)
+        below = QVBoxLayout()
+        below.setContentsMargins(8, 0, 8, 0)
+        below.addWidget(heading("The plan"))
+        below.addWidget(self._make_plan())
+        whole.addLayout(below)
+        self._plan_due = QTimer(self, singleShot=True, interval=PLAN_DELAY)
+        self._plan_due.timeout.connect(self._ask_for_plan)
+        studio.volume_opened.connect(self._on_volume)
+        studio.box_changed.connect(self._on_volume)
+        studio.analyses.answered.connect(self._on_answered)
+        studio.fit.state_changed.connect(self._on_fit_state)
+        self.setEnabled(False)
+
+    def _make_choices(self) -> QFormLayout:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        self.preset, self.family = QComboBox(), QComboBox()
+        for box, name, tips in (
+            (self.preset, "Preset", PRESET_TIPS),
+            (self.family, "Family", FAMILY_TIPS),
+        ):
+            box.setAccessibleName(name)
+            for i, (choice, tip) in enumerate(tips.items()):
+                box.addItem(choice)
+                box.setItemData(i, tip, Qt.ItemDataRole.ToolTipRole)
+            box.activated.connect(self._on_chosen)
+            form.addRow(name, box)
+        self.preset.setToolTip("A whole set of settings; changing it forgets changes made by hand")
+        self.family.setToolTip("The kind of network; dinr-* have dynamics, the others are the static baselines")
+        assert tuple(FAMILY_TIPS) == FAMILIES
+        return form
+
+    def _make_plan(self) -> QFrame:
+        frame = QFrame()
+        frame.setProperty("role", "notice")
+        inside = QVBoxLayout(frame)
+        inside.setContentsMargins(8, 6, 8, 6)
+        self.plan = QLabel("Open a volume first.")
+        self.plan.setWordWrap(True)
+        self.plan.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.offer = QPushButton()
+        self.offer.hide()
+        self.offer.clicked.connect(self._on_offer_taken)
+        inside.addWidget(self.plan)
+        inside.addWidget(self.offer)
+        self._offered: int | None = None
+        return frame
+
+    # Choosing
+
+    def apply(self, chosen: Mapping[str, Any]) -> None:
+        """Takes over preset, family and changes by hand; the settings follow when they are worked out."""
+        self._chosen = {**chosen, "changes": dict(chosen["changes"])}
+        for box, name in ((self.preset, "preset"), (self.family, "family")):
+            with QSignalBlocker(box):
+                box.setCurrentText(self._chosen[name])
+        self._derive()
+
+    def change(self, **changes: Any) -> None:
+        """Changes settings by name, as an edit that can be undone."""
+        self._push({**self._chosen, "changes": {**self._chosen["changes"], **changes}})
+
+    def choose_preset(self, preset: str) -> None:
+        """Takes over a preset, as an edit that can be undone."""
+        if preset != self._chosen["preset"]:
+            family = "dinr-ffnet" if preset == "paper" else "dinr-siren"
+            self._push({"preset": preset, "family": family, "changes": {}})
+
+    def chosen(self) -> dict[str, Any]:
+        """Preset, family and changes by hand, to be restored another time."""
+        return dict(self._chosen)
+
+    def _push(self, chosen: Mapping[str, Any]) -> None:
+        self.undo.push(SettingsEdit(self.apply, self._chosen, chosen))
+
+    def _derive(self) -> None:
+        """Works out the preset for the open volume, in the background."""
+        volume, chosen = self.studio.fitted_volume, self._chosen
+        if volume is None:
+            return
+        key = (chosen["preset"], chosen["family"], chosen["changes"].get("device", "auto"))
+        question = Question((id(volume), *key), lambda: _preset(volume, *key))
+        self.plan.setText("Working out the settings …")
+        self.studio.analyses.ask(ASKER_SETTINGS, [question])
+
+    def _ask_for_plan(self) -> None:
+        volume, config = self.studio.fitted_volume, self.config
+        if volume is None or config is None or self.studio.fit.running:
+            return
+        self.plan.setText("Measuring a few steps on this device …")
+        self.studio.analyses.ask(ASKER_PLAN, [Question(config, lambda: _plan(volume, config))])
+
+    # Following
+
+    @Slot()
+    def _on_volume(self) -> None:
+        self.config = self._base = None
+        self.setEnabled(self.studio.volume is not None)
+        if self.studio.volume is None:
+            self.plan.setText("Open a volume first.")
+            self.reasons.setText("")
+        self.config_changed.emit()
+        self._derive()
+
+    @Slot()
+    def _on_fit_state(self) -> None:
+        running = self.studio.fit.running
+        for widget in (self.preset, self.family, self.common, self.more):
+            widget.setEnabled(not running)
+        if not running and self.config is not None:
+            self._plan_due.start()
+
+    @Slot(object)
+    def _on_answered(self, answer: Answer) -> None:
+        if answer.asker == ASKER_SETTINGS:
+            if answer.fault:
+                self.plan.setText(answer.fault)
+                return
+            self._base = answer.value
+            self._show_config()
+        elif answer.asker == ASKER_PLAN and answer.key == self.config:
+            self._show_plan(answer)
+
+    def _show_config(self) -> None:
+        assert self._base is not None
+        try:
+            self.config = with_changes(self._base, self._chosen["changes"])
+        except ConfigError as error:
+            self.plan.setText(str(error))
+            return
+        for form in (self.common, self.more):
+            form.show_config(self.config)
+        self.reasons.setText("\n".join(f"• {reason}" for reason in self.config.reasons) or "As the preset has them.")
+        self.config_changed.emit()
+        self._plan_due.start()
+
+    def _show_plan(self, answer: Answer) -> None:
+        self._offered = None
+        if answer.fault:
+            self.plan.setText(answer.fault)
+        elif isinstance(answer.value, MemoryShort):
+            self.plan.setText(str(answer.value))
+            self._offered = answer.value.micro_batch
+        else:
+            plan = answer.value
+            self.plan.setText(
+                f"{plan.parameters:,} parameters\n"
+                f"about {seconds_in_words(plan.seconds)} of training"
+                f" ({seconds_in_words(plan.seconds_per_epoch)} an epoch)\n"
+                f"{plan.coordinates_per_second:,.0f} coordinates/s on {plan.device}\n"
+                f"at most {bytes_in_words(plan.peak_memory_bytes)} of memory"
+            )
+        self.offer.setVisible(self._offered is not None)
+        if self._offered is not None:
+            self.offer.setText(f"Use micro-batches of {self._offered} voxels")
+
+    # The user's doings
+
+    @Slot()
+    def _on_chosen(self) -> None:
+        preset, family = self.preset.currentText(), self.family.currentText()
+        if preset != self._chosen["preset"]:
+            self.choose_preset(preset)
+        elif family != self._chosen["family"]:
+            self._push({"preset": preset, "family": family, "changes": {}})
+
+    @Slot(str, object)
+    def _on_edited(self, name: str, value: object) -> None:
+        if self.config is not None and setting(self.config, name) != value:
+            self.change(**{name: value})
+
+    @Slot()
+    def _on_offer_taken(self) -> None:
+        if self._offered is not None:
+            self.change(micro_batch=self._offered)
+
+
+def _preset(volume: Volume, preset: str, family: str, device: str) -> FitConfig:
+    from dinr_studio.training.presets import preset_config
+
+    return preset_config(preset, volume, family, device)
+
+
+def _plan(volume: Volume, config: FitConfig) -> Any:
+    """The plan, measured with as many threads as the fit will have; MemoryShort itself where memory will not do."""
+    import torch
+
+    from dinr_studio.training.plan import make_plan
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(spare_threads())
+    try:
+        return make_plan(volume, config)
+    except MemoryShort as short:
+        return short
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,352 @@
+"""What the window is about: the open volume, how one looks at it, the field, and the fit; widgets show and ask it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal, Slot
+
+from dinr_studio.analysis.histogram import Histogram
+from dinr_studio.config import FitConfig
+from dinr_studio.coordinates import TIME_AXIS
+from dinr_studio.training.run import Run, Weights
+from dinr_studio.ui.background import Work
+from dinr_studio.ui.evaluator import Evaluator, FieldState
+from dinr_studio.ui.fit_session import FitSession
+from dinr_studio.ui.opening import Choices, Opened, Reading, opening, opening_run
+from dinr_studio.ui.runs import new_run_path
+from dinr_studio.volume import Volume
+
+log = logging.getLogger(__name__)
+
+REFRESH_SHARE = 0.25  # of one thread's time that pictures of the field in training may take
+
+Box = tuple[tuple[int, int], ...]
+
+
+class Studio(QObject):
+    """The state that all widgets share; every change is told by a signal.
+
+    crosshair: index of each axis of the volume (fractional). limits: contrast in the value's unit. box: start and stop
+    index for each axis, of the part to fit and export, or None for all.
+    """
+
+    volume_opened = Signal()
+    grid_changed = Signal()
+    crosshair_moved = Signal()
+    channel_changed = Signal()
+    limits_changed = Signal()
+    colormap_changed = Signal()
+    box_changed = Signal()
+    field_changed = Signal()
+    reading_changed = Signal(str)
+    choice_needed = Signal(object)
+    failed = Signal(str)
+    told = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.pictures = Evaluator(self, niceness=3)
+        self.analyses = Evaluator(self, niceness=8)
+        self.fit = FitSession(self)
+        self.fit.begun.connect(self._on_fit_begun)
+        self.fit.looked.connect(self._on_fit_looked)
+        self.fit.ended.connect(self._on_fit_ended)
+        self.fit.failed.connect(self.failed)
+        self._reading: Work | None = None
+        self._version = 0
+        self._refreshed = self._busy_at_refresh = 0.0
+        self.latent_time: float | None = None
+        self.shows_best = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self.volume: Volume | None = None
+        self.file = ""
+        self.options: dict[str, Any] = {}
+        self.histograms: tuple[Histogram, ...] = ()
+        self.crosshair: tuple[float, ...] = ()
+        self.channel = 0
+        self.limits = (0.0, 1.0)
+        self.colormap = "gray"
+        self.box: Box | None = None
+        self.run: Run | None = None
+        self.run_path: Path | None = None
+        self.field: FieldState | None = None
+        self.compared: FieldState | None = None
+        self.compared_name = ""
+        self.latent_time = None
+        self.shows_best = False
+
+    # Opening
+
+    def open(self, file: str, options: Mapping[str, Any] | None = None) -> None:
+        """Opens a volume or a run file in the background; what is open stays until that has worked."""
+        path = Path(file)
+        if path.suffix.lower() == ".dinr":
+            self._read(Work(lambda: opening_run(path, None), self), path.name)
+        else:
+            given = dict(options or {})
+            self._read(Work(lambda: opening(file, given), self), path.name)
+
+    def cancel_reading(self) -> None:
+        """Gives up opening a file."""
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+            self.reading_changed.emit("")
+            self.told.emit("Opening was cancelled.")
+
+    def _read(self, work: Work, name: str) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+        self._reading = work
+        work.made.connect(self._on_read)
+        work.failed.connect(self._on_reading_failed)
+        work.ended.connect(self._on_reading_ended)
+        self.reading_changed.emit(f"Opening {name} ...")
+        work.start()
+
+    @Slot(object)
+    def _on_read(self, item: object) -> None:
+        if self.sender() is not self._reading:
+            return
+        if isinstance(item, Reading):
+            self.reading_changed.emit(f"{item.doing} ...")
+        elif isinstance(item, Choices):
+            self.choice_needed.emit(item)
+        elif isinstance(item, Opened):
+            self._show(item)
+
+    @Slot(str)
+    def _on_reading_failed(self, sentence: str) -> None:
+        if self.sender() is self._reading:
+            log.error(sentence)
+            self.failed.emit(sentence)
+
+    @Slot()
+    def _on_reading_ended(self) -> None:
+        if self.sender() is self._reading:
+            self._reading = None
+            self.reading_changed.emit("")
+
+    def _show(self, opened: Opened) -> None:
+        volume = opened.volume
+        if sum(n > 1 for n in volume.grid.shape) < 2:
+            self.failed.emit(
+                f"{Path(opened.name).name} is a single line of values; the window shows 2 to 4 axes, "
+                "so fit it from the shell (dinr-studio fit)."
+            )
+            return
+        self._clear()
+        self.volume, self.file, self.options = volume, opened.name, dict(opened.options)
+        self.histograms = opened.histograms
+        self.crosshair = tuple(float(n // 2) for n in volume.grid.shape)
+        self.limits = opened.histograms[0].contrast
+        self.run, self.run_path = opened.run, opened.run_path
+        if opened.run is not None:
+            self._set_field(opened.run)
+        log.info("opened %s: %s", opened.name, " x ".join(map(str, volume.grid.shape)))
+        self.volume_opened.emit()
+        self.field_changed.emit()
+
+    def close_volume(self) -> None:
+        """Back to the welcome page."""
+        self._clear()
+        self.volume_opened.emit()
+        self.field_changed.emit()
+
+    # Looking
+
+    def move_crosshair(self, changes: Mapping[int, float]) -> None:
+        """Sets the crosshair's index along some axes, kept within the volume."""
+        if self.volume is None:
+            return
+        at = list(self.crosshair)
+        for axis, index in changes.items():
+            at[axis] = float(np.clip(index, 0, self.volume.grid.shape[axis] - 1))
+        if tuple(at) != self.crosshair:
+            self.crosshair = tuple(at)
+            self.crosshair_moved.emit()
+
+    @property
+    def time_axis(self) -> int | None:
+        """The position of the time axis, or None."""
+        if self.volume is None or TIME_AXIS not in self.volume.grid.axes:
+            return None
+        return self.volume.grid.axes.index(TIME_AXIS)
+
+    def set_channel(self, channel: int) -> None:
+        """Chooses the channel that is shown, with its automatic contrast."""
+        if self.volume is not None and channel != self.channel:
+            self.channel = channel
+            self.limits = self.histograms[channel].contrast
+            self.channel_changed.emit()
+            self.limits_changed.emit()
+
+    def set_limits(self, low: float, high: float) -> None:
+        """Sets the contrast limits."""
+        if high > low and (low, high) != self.limits:
+            self.limits = (float(low), float(high))
+            self.limits_changed.emit()
+
+    def set_colormap(self, name: str) -> None:
+        """Chooses the colours."""
+        if name != self.colormap:
+            self.colormap = name
+            self.colormap_changed.emit()
+
+    def set_box(self, box: Box | None) -> None:
+        """Chooses the part to fit and export; None is all of it."""
+        if (
+            self.volume is not None
+            and box is not None
+            and all(b == (0, n) for b, n in zip(box, self.volume.grid.shape, strict=True))
+        ):
+            box = None
+        if box != self.box:
+            self.box = box
+            self.box_changed.emit()
+
+    def box_in_world(self) -> tuple[tuple[float, float], ...] | None:
+        """The box's outer faces (low, high) along each axis in world units, or None for all of the volume."""
+        if self.volume is None or self.box is None:
+            return None
+        grid = self.volume.grid
+        return tuple(
+            (origin + (start - 0.5) * size, origin + (stop - 0.5) * size)
+            for (start, stop), origin, size in zip(self.box, grid.origin, grid.voxel_size, strict=True)
+        )
+
+    def set_voxel_size(self, voxel_size: Sequence[float], unit: str) -> None:
+        """Puts the voxel size right, of data and field alike; raises ConfigError where it cannot be."""
+        if self.volume is None:
+            return
+        grid = self.volume.grid.rescaled(voxel_size).with_unit(unit)
+        self.volume = self.volume.with_grid(grid)
+        self.options |= {"voxel_size": list(voxel_size), "unit": unit}
+        if self.run is not None:
+            self.run = self.run.rescaled(tuple(voxel_size)).updated(
+                grid=self.run.grid.rescaled(voxel_size).with_unit(unit)
+            )
+            self._set_field(self.run)
+        self.grid_changed.emit()
+        self.field_changed.emit()
+
+    # The field
+
+    def _set_field(self, run: Run, weights: Weights | None = None) -> None:
+        self._version += 1
+        state = run if weights is None else run.updated(best=weights)
+        self.field = FieldState(self._version, state, self.latent_time)
+
+    def set_latent_time(self, time: float | None) -> None:
+        """Looks at what the field's state decodes to at an earlier latent time; None is the end."""
+        if self.field is not None and time != self.latent_time:
+            self.latent_time = time
+            self.field = replace(self.field, version=self._next_version(), latent_time=time)
+            self.field_changed.emit()
+
+    def show_best(self, best: bool) -> None:
+        """During a fit: the weights with the best held-out score so far, or the latest ones."""
+        self.shows_best = best
+        self._refresh_field()
+
+    def compare_with(self, run: Run | None, name: str = "") -> None:
+        """A second field, to wipe against."""
+        self.compared = None if run is None else FieldState(self._next_version(), run)
+        self.compared_name = name
+        self.field_changed.emit()
+
+    def _next_version(self) -> int:
+        self._version += 1
+        return self._version
+
+    # Fitting
+
+    @property
+    def fitted_volume(self) -> Volume | None:
+        """What a fit would work on: the box's part of the volume, or all of it."""
+        if self.volume is None or self.box is None:
+            return self.volume
+        return self.volume.cropped([a for a, _ in self.box], [b for _, b in self.box])
+
+    def start_fit(self, config: FitConfig) -> None:
+        """Begins a fit of the open volume."""
+        volume = self.fitted_volume
+        if volume is None or self.fit.running:
+            return
+        options = dict(self.options)
+        if self.box is not None:
+            before = options.get("crop") or [[0, 0]] * len(self.box)
+            options["crop"] = [[a + o, b + o] for (a, b), (o, _) in zip(self.box, before, strict=True)]
+        self.latent_time, self.shows_best = None, False
+        log.info("fit begins: %s, preset %s", config.field.family, config.preset)
+        self.run_path = new_run_path(self.file)
+        self.fit.start(volume, config, self.run_path, options)
+
+    def resume_fit(self) -> None:
+        """Goes on with the run that is open."""
+        if self.run is None or self.run.state is None or self.run_path is None or self.fit.running:
+            return
+        volume = (
+            self.volume if self.volume is None or self.run.grid.shape == self.volume.grid.shape else self.fitted_volume
+        )
+        if volume is not None:
+            log.info("fit goes on from step %d", self.run.state.step)
+            self.fit.start(volume, self.run.config, self.run_path, self.run.open_options, self.run)
+
+    @Slot()
+    def _on_fit_begun(self) -> None:
+        if self.fit.run is not None:
+            self.run = self.fit.run
+            self._set_field(self.fit.run)
+            self.field_changed.emit()
+
+    @Slot()
+    def _on_fit_looked(self) -> None:
+        now = time.perf_counter()
+        used = self.pictures.busy_seconds - self._busy_at_refresh
+        if self.pictures.idle and used <= REFRESH_SHARE * (now - self._refreshed):
+            self._refresh_field()
+
+    def _refresh_field(self) -> None:
+        """Takes over the weights of the fit in progress as the field that is shown."""
+        self._refreshed, self._busy_at_refresh = time.perf_counter(), self.pictures.busy_seconds
+        weights = self.fit.best if self.shows_best else self.fit.latest
+        if self.fit.run is not None and weights is not None:
+            self._set_field(self.fit.run, weights)
+            self.field_changed.emit()
+
+    @Slot(str)
+    def _on_fit_ended(self, outcome: str) -> None:
+        if outcome and self.fit.run is not None and self.fit.best is not None:
+            self.run = self.fit.run.updated(best=self.fit.best)
+            self._set_field(self.run)
+        elif not outcome:
+            self.run, self.run_path, self.field = None, None, None
+            outcome = "The fit was discarded."
+        log.info(outcome)
+        self.told.emit(outcome)
+        self.field_changed.emit()
+
+    def present_run(self) -> Run | None:
+        """The run as it is now, with the weights that are shown: what an export takes."""
+        return None if self.field is None else self.field.run
+
+    # The end
+
+    def stop(self) -> None:
+        """Stops all threads; for closing the program."""
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading.wait()
+        self.fit.wait()
+        self.pictures.stop()
+        self.analyses.stop()

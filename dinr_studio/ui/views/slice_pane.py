@@ -1,0 +1,579 @@
+"""One slice: data, field, residual or a wipe between two of them, with crosshair, scale bar, colour bar and zoom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QImage, QKeyEvent, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+
+from dinr_studio.sampling.plane import Plane, data_plane, tile_rectangle
+from dinr_studio.ui.colours import DIVERGING, picture, with_unit
+from dinr_studio.ui.panels.parts import enlarge_button
+from dinr_studio.ui.studio import Studio
+from dinr_studio.ui.theme import CURVES, icon, plot_colours, small_font
+from dinr_studio.ui.views.field_tiles import HIGHEST_LEVEL, FieldTiles, Rectangle
+from dinr_studio.ui.views.layers import PictureLayer, Placed
+from dinr_studio.ui.views.scale_bar import ScaleBar
+
+MODES = ("Data", "Field", "Residual", "Wipe")
+SIDES = ("Data", "Field", "Residual", "Other run")
+SETTLE = 30  # milliseconds of rest before a moved view asks for tiles
+ZOOM_STEP = 1.25
+
+
+class SlicePane(QWidget):
+    """A plane of the volume across one axis. mode: one of MODES; sides: what a wipe shows beside its line."""
+
+    hovered = Signal(str)
+    mode_changed = Signal(str)
+    refined = Signal()
+
+    def __init__(self, name: str, studio: Studio, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name, self.studio = name, studio
+        self.plane: Plane | None = None
+        self.across: int | None = None
+        self.sides = ["Data", "Field"]
+        self._residual_limit = 1.0
+        self._data: NDArray[np.float32] | None = None
+        self._shown_data: tuple[Plane, int] | None = None
+        self._images: dict[tuple[object, ...], QImage] = {}
+        self.tiles = FieldTiles(f"slice {name}", studio.pictures, self)
+        self.other_tiles = FieldTiles(f"slice {name}, other run", studio.pictures, self)
+        self._make_header()
+        self._make_view()
+        self._lay_out()
+        self._settled = QTimer(self, singleShot=True, interval=SETTLE)
+        self._settled.timeout.connect(self._ask_for_tiles)
+        self._redraw = QTimer(self, singleShot=True, interval=16)
+        self._redraw.timeout.connect(self._draw)
+        for tiles in (self.tiles, self.other_tiles):
+            tiles.changed.connect(self._on_tiles_changed)
+
+    # Making
+
+    def _make_header(self) -> None:
+        self.title = QLabel(self.name)
+        self.title.setProperty("role", "heading")
+        self.place = QLabel()
+        self.sign = QLabel()
+        self.sign.setProperty("role", "quiet")
+        self.sign.setToolTip(
+            "How many times finer than the data's voxels the field is evaluated, and what is still to come"
+        )
+        self.mode = QComboBox()
+        self.mode.addItems(MODES)
+        self.mode.setAccessibleName(f"What the {self.name} slice shows")
+        self.mode.setToolTip("Data as it was opened, the fitted field, their difference, or a wipe between two of them")
+        self.mode.currentTextChanged.connect(self._on_mode)
+        self.left, self.right = QComboBox(), QComboBox()
+        for side, box in enumerate((self.left, self.right)):
+            box.addItems(SIDES)
+            box.setCurrentText(self.sides[side])
+            box.setAccessibleName(f"{'Right' if side else 'Left'} of the wipe's line")
+            box.currentTextChanged.connect(self._on_sides)
+            box.hide()
+        self.enlarge = enlarge_button(self.name)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName(f"Slice of {self.name}")
+        self.slider.valueChanged.connect(self._on_slider)
+
+    def _make_view(self) -> None:
+        self.view = pg.PlotWidget()
+        self.view.setAccessibleName(f"{self.name} slice")
+        self.view.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.box = self.view.getPlotItem().getViewBox()
+        self.view.getPlotItem().setMenuEnabled(False)
+        self.view.getPlotItem().hideButtons()
+        self.box.setDefaultPadding(0.02)
+        self.layers = (PictureLayer(), PictureLayer())
+        for layer in self.layers:
+            self.view.addItem(layer)
+        pen = pg.mkPen(CURVES["orange"], width=1)
+        self.lines = (pg.InfiniteLine(angle=90, pen=pen), pg.InfiniteLine(angle=0, pen=pen))
+        self.wipe = pg.InfiniteLine(angle=90, movable=True, pen=pg.mkPen("w", width=3), hoverPen=pg.mkPen("y", width=5))
+        self.wipe.sigPositionChanged.connect(self._on_wipe_moved)
+        self.frame = pg.PlotCurveItem(pen=pg.mkPen(CURVES["green"], width=2, style=Qt.PenStyle.DashLine))
+        for item in (*self.lines, self.wipe, self.frame):
+            self.view.addItem(item)
+        self.wipe.hide()
+        self.bar = pg.ColorBarItem(interactive=False, width=12, colorMap=pg.colormap.get("CET-L1"))
+        self.bar.getAxis("right").setStyle(maxTickLevel=0)
+        self.bar.getAxis("right").enableAutoSIPrefix(False)
+        for axis in (
+            *(self.view.getPlotItem().getAxis(side) for side in ("left", "bottom")),
+            self.bar.getAxis("right"),
+        ):
+            axis.setStyle(tickFont=small_font(), tickTextOffset=2)
+            axis.label.setFont(small_font())
+        self.view.getPlotItem().layout.addItem(self.bar, 2, 5)
+        self.scale_bar = ScaleBar(self.view)
+        self.box.sigRangeChanged.connect(self._on_range)
+        self.box.sigResized.connect(self._on_range)
+        self.view.scene().sigMouseMoved.connect(self._on_hover)
+        self.view.scene().sigMouseClicked.connect(self._on_click)
+        self.view.installEventFilter(self)
+        self.view.viewport().installEventFilter(self)
+
+    def _lay_out(self) -> None:
+        header = QHBoxLayout()
+        header.setContentsMargins(6, 3, 6, 0)
+        header.addWidget(self.title)
+        header.addSpacing(8)
+        header.addWidget(self.place)
+        header.addStretch(1)
+        header.addWidget(self.sign)
+        for widget in (self.left, self.right, self.mode, self.enlarge):
+            header.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        layout.addLayout(header)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.slider)
+        self.setMinimumSize(180, 150)
+
+    # What is shown
+
+    def set_axes(self, rows: int, columns: int, across: int | None) -> None:
+        """Chooses the two axes that are seen and the one that the slider moves along; fits the view."""
+        volume = self.studio.volume
+        assert volume is not None
+        grid = volume.grid
+        self.plane, self.across = Plane(rows, columns, ()), across
+        self.slider.setVisible(across is not None)
+        if across is not None:
+            self.slider.setRange(0, grid.shape[across] - 1)
+        self.title.setText(f"{grid.axes[columns]}{grid.axes[rows]}".upper())
+        same = grid.units[rows] == grid.units[columns]
+        self.box.setAspectLocked(same, 1)
+        self.box.invertY(volume.provenance.reader in ("image", "TIFF"))
+        for side, axis in (("bottom", columns), ("left", rows)):
+            self.view.getPlotItem().getAxis(side).setLabel(f"{grid.axes[axis]} ({grid.units[axis] or 'voxel units'})")
+            self.view.getPlotItem().getAxis(side).enableAutoSIPrefix(False)
+        self.tiles.set_field(self.studio.field)
+        self.other_tiles.set_field(self.studio.compared)
+        self._shown_data = None
+        self._images.clear()
+        self.follow()
+        self.fit_view()
+
+    def fit_view(self) -> None:
+        """Shows the whole slice."""
+        self.box.setRange(self._bounds(), padding=0.02)
+
+    def follow(self) -> None:
+        """Follows the crosshair."""
+        volume = self.studio.volume
+        if volume is None or self.plane is None:
+            return
+        grid, at = volume.grid, self.studio.crosshair
+        held = tuple(0.0 if i in (self.plane.rows, self.plane.columns) else at[i] for i in range(len(at)))
+        self.plane = replace(self.plane, at=held)
+        world = grid.world(np.array(at))
+        self.lines[0].setPos(world[self.plane.columns])
+        self.lines[1].setPos(world[self.plane.rows])
+        if self.across is not None:
+            self.slider.blockSignals(True)
+            self.slider.setValue(round(at[self.across]))
+            self.slider.blockSignals(False)
+            axis = self.across
+            place = with_unit(float(world[axis]), grid.units[axis])
+            self.place.setText(f"{grid.axes[axis]} {round(at[axis]) + 1}/{grid.shape[axis]}  ·  {place}")
+        else:
+            self.place.setText("")
+        self._read_data()
+        self._ask_for_tiles()
+        self._redraw.start()
+
+    def _read_data(self) -> None:
+        volume, channel = self.studio.volume, self.studio.channel
+        if volume is None or self.plane is None or self._shown_data == (self.plane, channel):
+            return
+        self._data = data_plane(volume, self.plane, channel)
+        self._shown_data = (self.plane, channel)
+        self._images.clear()
+
+    def field_changed(self) -> None:
+        """Takes over another field, or the same one further on."""
+        self.tiles.set_field(self.studio.field)
+        self.other_tiles.set_field(self.studio.compared)
+        self._ask_for_tiles()
+        self._redraw.start()
+
+    def recolour(self) -> None:
+        """Takes over contrast, colours or channel."""
+        self._images.clear()
+        self._read_data()
+        self._redraw.start()
+
+    def grid_changed(self) -> None:
+        """Takes over another voxel size or unit."""
+        if self.plane is not None:
+            self.set_axes(self.plane.rows, self.plane.columns, self.across)
+
+    def restyle(self) -> None:
+        """Takes over the theme's colours."""
+        background, foreground = plot_colours()
+        self.enlarge.setIcon(icon("enlarge", self))
+        self.view.setBackground(background)
+        for axis in (
+            *(self.view.getPlotItem().getAxis(side) for side in ("left", "bottom")),
+            self.bar.getAxis("right"),
+        ):
+            axis.setPen(foreground)
+            axis.setTextPen(foreground)
+
+    def _contents(self) -> list[str]:
+        """What is drawn left and right of the wipe's line; one of them alone otherwise."""
+        return self.sides if self.mode.currentText() == "Wipe" else [self.mode.currentText()]
+
+    def _rectangle(self) -> Rectangle | None:
+        """The visible part of the plane as ranges of row and column index of the field's grid."""
+        run = None if self.studio.field is None else self.studio.field.run
+        if self.plane is None or run is None:
+            return None
+        ((left, right), (low, high)) = self.box.viewRange()
+        ranges = []
+        for axis, (a, b) in ((self.plane.rows, (low, high)), (self.plane.columns, (left, right))):
+            start, step = run.grid.origin[axis], run.grid.voxel_size[axis]
+            ranges.append((min(a, b) / step - start / step, max(a, b) / step - start / step))
+        return ranges[0], ranges[1]
+
+    def _field_plane(self) -> Plane | None:
+        """The plane in indices of the field's own grid, which is a part of the volume's where a box was fitted."""
+        volume, field = self.studio.volume, self.studio.field
+        if volume is None or field is None or self.plane is None:
+            return None
+        world = volume.grid.world(np.array(self.plane.at))
+        at = field.run.grid.index(world)
+        held = tuple(
+            0.0 if i in (self.plane.rows, self.plane.columns) else round(float(index), 6) for i, index in enumerate(at)
+        )
+        return replace(self.plane, at=held)
+
+    def pixels_per_voxel(self) -> float:
+        """Screen pixels along a voxel's longer edge."""
+        volume = self.studio.volume
+        if volume is None or self.plane is None:
+            return 1.0
+        width, height = self.box.viewPixelSize()
+        sizes = volume.grid.voxel_size
+        ratio = max(sizes[self.plane.columns] / max(width, 1e-30), sizes[self.plane.rows] / max(height, 1e-30))
+        return float(ratio * self.view.devicePixelRatioF())
+
+    @Slot()
+    def _ask_for_tiles(self) -> None:
+        rectangle, plane = self._rectangle(), self._field_plane()
+        contents = self._contents()
+        pixels = self.pixels_per_voxel()
+        for tiles, name in ((self.tiles, "Field"), (self.other_tiles, "Other run")):
+            wanted = name in contents or (name == "Field" and "Residual" in contents)
+            if not wanted or rectangle is None or plane is None or not self.isVisible():
+                tiles.withdraw()
+            else:
+                finest = HIGHEST_LEVEL if name in contents else 0
+                tiles.want(plane, rectangle, max(pixels, 1.0) if finest == 0 else pixels, finest=finest)
+        self._show_sign()
+
+    @Slot()
+    def _on_tiles_changed(self) -> None:
+        if not self._redraw.isActive():
+            self._redraw.start()
+        self._show_sign()
+        if self.tiles.open_tiles == 0 and self.other_tiles.open_tiles == 0:
+            self.refined.emit()
+
+    def _show_sign(self) -> None:
+        open_tiles = self.tiles.open_tiles + self.other_tiles.open_tiles
+        contents = self._contents()
+        if self.tiles.fault:
+            self.sign.setText(self.tiles.fault)
+        elif "Field" not in contents and "Residual" not in contents and "Other run" not in contents:
+            self.sign.setText("")
+        elif self.studio.field is None:
+            self.sign.setText("no field yet: press Fit")
+        elif open_tiles:
+            self.sign.setText(f"refining {open_tiles}")
+        elif "Field" in contents and self.tiles.level > 0:
+            self.sign.setText(f"{2**self.tiles.level}×")
+        else:
+            self.sign.setText("")
+
+    # Drawing
+
+    def _bounds(self) -> QRectF:
+        """The slice's rectangle in the world: x along columns, y along rows."""
+        volume = self.studio.volume
+        if volume is None or self.plane is None:
+            return QRectF(0, 0, 1, 1)
+        grid, rows, columns = volume.grid, self.plane.rows, self.plane.columns
+        left = grid.origin[columns] - grid.voxel_size[columns] / 2
+        low = grid.origin[rows] - grid.voxel_size[rows] / 2
+        return QRectF(left, low, grid.extent[columns], grid.extent[rows])
+
+    @Slot()
+    def _draw(self) -> None:
+        if self.studio.volume is None or self.plane is None:
+            return
+        contents = self._contents()
+        bounds = self._bounds()
+        for layer, content in zip(self.layers, [*contents, ""], strict=False):
+            layer.set_pictures(self._pictures(content), bounds)
+        wiping = len(contents) == 2
+        self.wipe.setVisible(wiping)
+        middle = self.wipe.value() if wiping else np.inf
+        self.layers[0].set_between(-np.inf, middle)
+        self.layers[1].set_between(middle, np.inf)
+        self._draw_bar(contents[0])
+        self._draw_box()
+        self._on_range()
+
+    def _pictures(self, content: str) -> list[Placed]:
+        if content == "Data" and self._data is not None:
+            key = ("data", self._shown_data)
+            if key not in self._images:
+                self._images[key] = picture(self._data, self.studio.limits, self.studio.colormap)
+            return [(self._images[key], self._bounds())]
+        if content in ("Field", "Other run"):
+            return self._tile_pictures(self.tiles if content == "Field" else self.other_tiles, content)
+        if content == "Residual":
+            return self._residual_picture()
+        return []
+
+    def _tile_pictures(self, tiles: FieldTiles, content: str) -> list[Placed]:
+        plane = self._field_plane()
+        if plane is None:
+            return []
+        placed: list[Placed] = []
+        used: dict[tuple[object, ...], QImage] = {}
+        for shown in tiles.shown(plane):
+            if shown.values.size == 0:
+                continue
+            key = (content, shown.tile, shown.version, self.studio.channel)
+            image = self._images.get(key)
+            if image is None:
+                image = picture(shown.values[..., self.studio.channel], self.studio.limits, self.studio.colormap)
+            used[key] = image
+            placed.append((image, self._tile_place(shown.tile.level, tile_rectangle(shown.tile), image)))
+        self._images = {key: kept for key, kept in self._images.items() if key[0] != content} | used
+        return placed
+
+    def _tile_place(self, level: int, corner: tuple[float, float, float], image: QImage) -> QRectF:
+        """Where a tile's image lies in the world; a tile at the volume's face has fewer pixels than others."""
+        run = self.studio.field.run if self.studio.field is not None else None
+        assert run is not None
+        assert self.plane is not None
+        row, column, _ = corner
+        step = 2.0**-level
+        y0, dy = run.grid.origin[self.plane.rows], run.grid.voxel_size[self.plane.rows]
+        x0, dx = run.grid.origin[self.plane.columns], run.grid.voxel_size[self.plane.columns]
+        return QRectF(x0 + column * dx, y0 + row * dy, image.width() * step * dx, image.height() * step * dy)
+
+    def residual(self) -> NDArray[np.float32] | None:
+        """Field less data at the data's own voxels, (rows, columns), NaN where either is not known yet."""
+        plane, volume = self._field_plane(), self.studio.volume
+        if plane is None or volume is None or self._data is None or self.studio.field is None:
+            return None
+        grid = self.studio.field.run.grid
+        first = [
+            round((grid.origin[a] - volume.grid.origin[a]) / volume.grid.voxel_size[a])
+            for a in (plane.rows, plane.columns)
+        ]
+        field = np.full(self._data.shape, np.nan, dtype=np.float32)
+        for shown in self.tiles.shown(plane):
+            if shown.tile.level != 0 or shown.values.size == 0:
+                continue
+            row, column, _ = tile_rectangle(shown.tile)
+            top, left = first[0] + round(row + 0.5), first[1] + round(column + 0.5)
+            values = shown.values[..., self.studio.channel]
+            field[top : top + values.shape[0], left : left + values.shape[1]] = values
+        return field - self._data
+
+    def _residual_picture(self) -> list[Placed]:
+        residual = self.residual()
+        if residual is None:
+            return []
+        seen = np.abs(residual[np.isfinite(residual)])
+        if seen.size:
+            low, high = self.studio.limits
+            self._residual_limit = max(float(np.percentile(seen, 99.5)), 1e-6 * (high - low))
+        limit = self._residual_limit
+        return [(picture(residual, (-limit, limit), DIVERGING), self._bounds())]
+
+    def _draw_bar(self, content: str) -> None:
+        volume = self.studio.volume
+        assert volume is not None
+        from dinr_studio.ui.colours import colormap
+
+        residual = content == "Residual"
+        limits = (-self._residual_limit, self._residual_limit) if residual else self.studio.limits
+        self.bar.setColorMap(colormap(DIVERGING if residual else self.studio.colormap))
+        self.bar.setLevels(values=limits)
+        label = "field − data" if residual else "value"
+        self.bar.getAxis("right").setLabel(f"{label} ({volume.value_unit})" if volume.value_unit else label)
+
+    def _draw_box(self) -> None:
+        box, volume = self.studio.box, self.studio.volume
+        if box is None or volume is None or self.plane is None:
+            self.frame.setData([], [])
+            return
+        grid = volume.grid
+        (low, high), (left, right) = (
+            [grid.origin[axis] + (end - 0.5) * grid.voxel_size[axis] for end in box[axis]]
+            for axis in (self.plane.rows, self.plane.columns)
+        )
+        self.frame.setData([left, right, right, left, left], [low, low, high, high, low])
+
+    # The user's doings
+
+    @Slot(str)
+    def _on_mode(self, mode: str) -> None:
+        wiping = mode == "Wipe"
+        for box in (self.left, self.right):
+            box.setVisible(wiping)
+        if wiping:
+            (left, right), _ = self.box.viewRange()
+            self.wipe.setValue((left + right) / 2)
+        self._ask_for_tiles()
+        self._redraw.start()
+        self.mode_changed.emit(mode)
+
+    @Slot()
+    def _on_sides(self) -> None:
+        self.sides = [self.left.currentText(), self.right.currentText()]
+        self._ask_for_tiles()
+        self._redraw.start()
+
+    @Slot()
+    def _on_wipe_moved(self) -> None:
+        self.layers[0].set_between(-np.inf, self.wipe.value())
+        self.layers[1].set_between(self.wipe.value(), np.inf)
+
+    @Slot(int)
+    def _on_slider(self, index: int) -> None:
+        if self.across is not None:
+            self.studio.move_crosshair({self.across: float(index)})
+
+    @Slot()
+    def _on_range(self) -> None:
+        volume = self.studio.volume
+        if volume is None or self.plane is None:
+            return
+        area = self.box.sceneBoundingRect()
+        self.scale_bar.setGeometry(0, 0, self.view.width(), int(area.bottom()))
+        self.scale_bar.set_scale(self.box.viewPixelSize()[0], volume.grid.units[self.plane.columns], area.right())
+        self._settled.start()
+
+    def _index_at(self, position: object) -> tuple[float, float] | None:
+        """Row and column index at a scene position, or None outside the slice."""
+        volume = self.studio.volume
+        if volume is None or self.plane is None:
+            return None
+        point = self.box.mapSceneToView(position)
+        if not self._bounds().contains(point):
+            return None
+        grid = volume.grid
+        rows, columns = self.plane.rows, self.plane.columns
+        return (
+            (point.y() - grid.origin[rows]) / grid.voxel_size[rows],
+            (point.x() - grid.origin[columns]) / grid.voxel_size[columns],
+        )
+
+    @Slot(object)
+    def _on_hover(self, position: object) -> None:
+        found, volume = self._index_at(position), self.studio.volume
+        if found is None or volume is None or self.plane is None:
+            self.hovered.emit("")
+            return
+        grid = volume.grid
+        index = list(self.studio.crosshair)
+        index[self.plane.rows], index[self.plane.columns] = found
+        world = grid.world(np.array(index))
+        where = ", ".join(
+            f"{axis} {with_unit(float(position), unit)}"
+            for axis, position, unit in zip(grid.axes, world, grid.units, strict=True)
+        )
+        row, column = (
+            (int(np.clip(round(i), 0, n - 1)) for i, n in zip(found, self._data.shape, strict=True))
+            if self._data is not None
+            else (0, 0)
+        )
+        value = np.nan if self._data is None else float(self._data[row, column])
+        said = "missing" if not np.isfinite(value) else with_unit(value, volume.value_unit)
+        field = self.field_value(found)
+        extra = "" if field is None else f"   ·   field {with_unit(field, volume.value_unit)}"
+        self.hovered.emit(f"{where}   ·   data {said}{extra}")
+
+    def field_value(self, index: tuple[float, float]) -> float | None:
+        """The field's value at a row and column index of the volume, from the finest tile there; None without one."""
+        plane, volume, state = self._field_plane(), self.studio.volume, self.studio.field
+        if plane is None or volume is None or state is None or not {"Field", "Residual"} & set(self._contents()):
+            return None
+        at = list(self.plane.at if self.plane is not None else ())
+        at[plane.rows], at[plane.columns] = index
+        own = state.run.grid.index(volume.grid.world(np.array(at)))
+        found = None
+        for shown in self.tiles.shown(plane):
+            row, column, _ = tile_rectangle(shown.tile)
+            scale = 2.0**shown.tile.level
+            i, j = int((own[plane.rows] - row) * scale), int((own[plane.columns] - column) * scale)
+            inside = own[plane.rows] >= row and own[plane.columns] >= column
+            if inside and i < shown.values.shape[0] and j < shown.values.shape[1]:
+                found = float(shown.values[i, j, self.studio.channel])
+        return found
+
+    @Slot(object)
+    def _on_click(self, event: object) -> None:
+        found = self._index_at(event.scenePos())  # type: ignore[attr-defined]
+        if found is not None and self.plane is not None and event.button() == Qt.MouseButton.LeftButton:  # type: ignore[attr-defined]
+            self.studio.move_crosshair({self.plane.rows: found[0], self.plane.columns: found[1]})
+
+    def eventFilter(self, watched: object, event: QEvent) -> bool:
+        """Shift and wheel moves through the slices; keys move, zoom and fit."""
+        if isinstance(event, QWheelEvent) and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            turned = event.angleDelta().y() or event.angleDelta().x()
+            self.step(1 if turned > 0 else -1)
+            return True
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and watched is self.view:
+            return self._on_key(event.key())
+        return False
+
+    def step(self, by: int) -> None:
+        """Moves to a neighbouring slice."""
+        if self.across is not None:
+            self.studio.move_crosshair({self.across: round(self.studio.crosshair[self.across]) + by})
+
+    def zoom(self, factor: float) -> None:
+        """Zooms about the crosshair (above 1: closer)."""
+        centre = pg.Point(self.lines[0].value(), self.lines[1].value())
+        self.box.scaleBy((1 / factor, 1 / factor), center=centre)
+
+    def _on_key(self, key: int) -> bool:
+        if self.plane is None:
+            return False
+        up = -1.0 if self.box.yInverted() else 1.0
+        at, rows, columns = self.studio.crosshair, self.plane.rows, self.plane.columns
+        moves = {
+            Qt.Key.Key_Left: (columns, -1.0), Qt.Key.Key_Right: (columns, 1.0),
+            Qt.Key.Key_Up: (rows, up), Qt.Key.Key_Down: (rows, -up),
+        }  # fmt: skip
+        if key in moves:
+            axis, by = moves[Qt.Key(key)]
+            self.studio.move_crosshair({axis: round(at[axis]) + by})
+        elif key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
+            self.step(1 if key == Qt.Key.Key_PageUp else -1)
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+            self.zoom(ZOOM_STEP)
+        elif key == Qt.Key.Key_Minus:
+            self.zoom(1 / ZOOM_STEP)
+        elif key == Qt.Key.Key_Home:
+            self.fit_view()
+        else:
+            return False
+        return True

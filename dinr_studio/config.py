@@ -108,7 +108,12 @@ def changed(settings: S, **changes: Any) -> S:
 
 
 def with_changes(config: FitConfig, changes: Mapping[str, Any]) -> FitConfig:
-    """The settings with some changed by name, each in the group that it belongs to."""
+    """The settings with some changed by name, each in the group that it belongs to.
+
+    Early stopping that only the preset asked for goes with the held-out voxels that it needs.
+    """
+    if changes.get("held_out_share") == 0:
+        changes = {"patience": 0, **changes}
     field = {name: value for name, value in changes.items() if name in FieldConfig.model_fields}
     training = {name: value for name, value in changes.items() if name in TrainingConfig.model_fields}
     unknown = sorted(set(changes) - set(field) - set(training))

@@ -95,7 +95,7 @@ class Grid:
 
     def upsampled(self, factor: Sequence[float]) -> Grid:
         """The grid of round(shape * factor) voxels that fills the same physical box."""
-        return self.with_shape(tuple(max(1, round(n * f)) for n, f in zip(self.shape, factor, strict=True)))
+        return self.with_shape(tuple(max(1, round(_allowed(n * f))) for n, f in zip(self.shape, factor, strict=True)))
 
     def with_shape(self, shape: Sequence[int]) -> Grid:
         """The grid of another shape that fills the same physical box."""
@@ -113,7 +113,7 @@ class Grid:
         """
         if len(voxel_size) != len(self.shape) or not all(math.isfinite(v) and v > 0 for v in voxel_size):
             raise ConfigError(f"The voxel size is {tuple(voxel_size)}; give {len(self.shape)} positive numbers.")
-        shape = tuple(max(1, math.ceil(e / v - 1e-6)) for e, v in zip(self.extent, voxel_size, strict=True))
+        shape = tuple(max(1, math.ceil(_allowed(e / v - 1e-6))) for e, v in zip(self.extent, voxel_size, strict=True))
         origin = tuple(
             o - old / 2 + new / 2 for o, old, new in zip(self.origin, self.voxel_size, voxel_size, strict=True)
         )
@@ -140,6 +140,16 @@ class Grid:
             raise ConfigError(f"The box {tuple(start)} to {tuple(stop)} must lie within the shape {self.shape}.")
         origin = tuple(o + a * v for o, a, v in zip(self.origin, start, self.voxel_size, strict=True))
         return replace(self, shape=tuple(b - a for a, b, _ in bounds), origin=origin)
+
+
+def _allowed(voxels: float) -> float:
+    """A number of voxels along one axis of a grid that was asked for, or ConfigError where no grid may be so long."""
+    if voxels > LARGEST_AXIS:
+        raise ConfigError(
+            f"The grid asked for has {voxels:.3g} voxels along one axis and {LARGEST_AXIS:,} are allowed; "
+            "choose a smaller factor or larger voxels."
+        )
+    return voxels
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,10 @@ class RunFileError(DinrError):
     """A run file is damaged, from a newer version, or not a run file at all."""
 
 
+class DataNotFound(RunFileError):
+    """The data that a run was fitted to is not where it was, or is no longer the same."""
+
+
 class OutputError(DinrError):
     """A result cannot be written: it exists already, the disk is full, or the folder refuses."""
 

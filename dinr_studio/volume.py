@@ -14,6 +14,7 @@ from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError, DataError
 
 MAX_CHANNELS = 16
+LARGEST_VALUE, SMALLEST_RANGE = 1e38, 1e-36  # what float32, in which fields are computed and written, can tell apart
 CHUNK = 1 << 22  # voxels looked at in one go, so that statistics need no second copy of the values
 
 
@@ -125,6 +126,11 @@ def make_volume(
     low, high = volume.value_range
     if low == high:
         raise DataError(f"All present values equal {low:g}; a field of a constant teaches nothing: check the dataset.")
+    if max(abs(low), abs(high)) > LARGEST_VALUE or high - low < SMALLEST_RANGE:
+        raise DataError(
+            f"The values run from {low:g} to {high:g}; single precision, in which fields are computed, ends at "
+            f"{LARGEST_VALUE:g} and at differences of {SMALLEST_RANGE:g}: save the data in another unit."
+        )
     return volume
 
 
@@ -142,6 +148,14 @@ def _checked_type(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
+def _can_hold(dtype: np.dtype[Any], fill: float) -> bool:
+    """Whether a fill value can stand in an array; a cast to integers would make another number of one that cannot."""
+    if dtype.kind == "f":
+        return True
+    limits = np.iinfo(dtype)
+    return float(fill).is_integer() and limits.min <= fill <= limits.max
+
+
 def _missing(values: NDArray[Any], fill: float | None) -> NDArray[np.bool_] | None:
     """Where any channel is not a finite number or equals the fill; None where that is nowhere."""
     missing = np.zeros(values.shape[:-1], dtype=bool)
@@ -149,6 +163,7 @@ def _missing(values: NDArray[Any], fill: float | None) -> NDArray[np.bool_] | No
         one = values[..., channel]
         if values.dtype.kind == "f":
             missing |= ~np.isfinite(one)
-        if fill is not None:
-            missing |= one == np.asarray(fill).astype(values.dtype)
+        if fill is not None and _can_hold(values.dtype, fill):
+            with np.errstate(over="ignore"):  # what becomes infinite is missing in any case
+                missing |= one == np.asarray(fill).astype(values.dtype)
     return missing if missing.any() else None

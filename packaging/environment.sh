@@ -14,6 +14,29 @@ find_python() {
     return 1
 }
 
+# The libraries of the system that Qt and OpenGL need, as SONAME:DEBIAN-PACKAGE.
+window_libraries="libglib-2.0.so.0:libglib2.0-0 libEGL.so.1:libegl1 libGL.so.1:libgl1 libdbus-1.so.3:libdbus-1-3
+libfontconfig.so.1:libfontconfig1 libxkbcommon.so.0:libxkbcommon0 libxcb-cursor.so.0:libxcb-cursor0
+libxcb-icccm.so.4:libxcb-icccm4 libxcb-keysyms.so.1:libxcb-keysyms1 libxcb-shape.so.0:libxcb-shape0
+libxkbcommon-x11.so.0:libxkbcommon-x11-0"
+
+has_display() { [ "$(uname)" != Linux ] || [ -n "${DISPLAY:-}" ] || [ -n "${WAYLAND_DISPLAY:-}" ]; }
+
+# Makes sure of the libraries above, and of the programs xvfb-run needs where it is called with `xvfb`; on Linux only.
+prepare_window() {
+    [ "$(uname)" = Linux ] || return 0
+    local known entry missing=""
+    known=$( (ldconfig -p || /sbin/ldconfig -p) 2>/dev/null)
+    for entry in $window_libraries; do
+        case "$known" in *"${entry%%:*} "*) ;; *) missing="$missing ${entry#*:}" ;; esac
+    done
+    if [ "${1:-}" = xvfb ]; then
+        command -v xvfb-run >/dev/null 2>&1 || missing="$missing xvfb"
+        command -v xauth >/dev/null 2>&1 || missing="$missing xauth"
+    fi
+    [ -z "$missing" ] || system_packages $missing
+}
+
 # Installs Debian packages where this user may, and says which to install where not.
 system_packages() {
     command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ] || {

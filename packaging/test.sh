@@ -4,6 +4,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/packaging/environment.sh"
 prepare test
+prepare_window xvfb
 cd "$root"
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 bin="$root/.venv/bin"
@@ -16,4 +17,8 @@ say "mypy"
 say "import-linter"
 "$bin/lint-imports"
 say "pytest"
-exec "$python" -m pytest --cov --cov-report=term "$@"
+screen=()
+if [ "$(uname)" = Linux ]; then # a screen of their own: 3D needs X, and nothing pops up on the developer's
+    screen=(xvfb-run -a -s "-screen 0 1920x1080x24")
+fi
+exec "${screen[@]}" "$python" -m pytest --cov --cov-report=term "$@"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DataError
 from dinr_studio.volume import Volume
 
@@ -34,6 +35,14 @@ def held_out_mask(volume: Volume, scheme: str, share: float, seed: int) -> Mask:
     return mask
 
 
+def expected_share(grid: Grid, scheme: str, share: float) -> float:
+    """About what share of a grid's voxels a scheme holds out when `share` is asked for; raises as the scheme does."""
+    if share == 0 or scheme != "planes":
+        return share
+    planes = grid.shape[_axis_of_planes(grid)]
+    return (planes - 1) // 2 / planes
+
+
 def random_voxels(volume: Volume, share: float, random: np.random.Generator) -> Mask:
     """Single voxels at random, round(share * present) of them."""
     mask = np.zeros(volume.grid.size, dtype=bool)
@@ -58,13 +67,17 @@ def random_blocks(volume: Volume, share: float, random: np.random.Generator) -> 
 
 def second_planes(volume: Volume, share: float, random: np.random.Generator) -> Mask:
     """Every second plane across the first spatial axis of at least 4 voxels; the outermost planes are trained on."""
-    grid = volume.grid
-    axis = next((i for i in grid.spatial if grid.shape[i] >= SHORTEST_FOR_PLANES), None)
-    if axis is None:
-        raise DataError(f"Every second plane cannot be held out of shape {grid.shape}; hold out random voxels instead.")
+    grid, axis = volume.grid, _axis_of_planes(volume.grid)
     mask = np.zeros(grid.shape, dtype=bool)
     np.moveaxis(mask, axis, 0)[1 : grid.shape[axis] - 1 : 2] = True
     return mask
+
+
+def _axis_of_planes(grid: Grid) -> int:
+    axis = next((i for i in grid.spatial if grid.shape[i] >= SHORTEST_FOR_PLANES), None)
+    if axis is None:
+        raise DataError(f"Every second plane cannot be held out of shape {grid.shape}; hold out random voxels instead.")
+    return axis
 
 
 HELD_OUT_SCHEMES: dict[str, Callable[[Volume, float, np.random.Generator], Mask]] = {

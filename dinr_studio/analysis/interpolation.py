@@ -105,6 +105,9 @@ def _among_scattered(
         values = volume.values[start:stop][training[start:stop]].astype(np.float64)
         points[:, 0] += start
         used = np.ptp(points, axis=0) > 0
+        if not used.any():  # a single voxel to go by
+            predicted[here] = values[0]
+            continue
         at, where = (points * scale)[:, used], (index[here] * scale)[:, used]
         predicted[here] = INTERPOLATORS[method][1](at, values, where)
     return predicted

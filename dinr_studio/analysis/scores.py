@@ -37,10 +37,10 @@ def psnr(true: NDArray[Any], predicted: NDArray[Any], data_range: float) -> floa
 
     data_range: greatest less least present value of the whole volume.
     """
-    error = float(np.mean(np.square(np.asarray(predicted, np.float64) - true)))
+    error = float(np.mean(np.square((np.asarray(predicted, np.float64) - true) / data_range)))
     if error == 0:
         return BEST_PSNR
-    return min(BEST_PSNR, 10 * math.log10(data_range**2 / error))
+    return min(BEST_PSNR, -10 * math.log10(error))
 
 
 def mean_absolute_error(true: NDArray[Any], predicted: NDArray[Any]) -> float:

@@ -13,18 +13,9 @@ from dinr_studio.errors import DinrError
 
 DONE, USER_ERROR, INTERRUPTED = 0, 2, 130
 
-NO_WINDOW = """\
-DINR Studio {version}: the window is not part of this version yet; the whole job runs from the shell:
-
-  dinr-studio sample emd-3001 -o map.map       a real volume to try
-  dinr-studio fit map.map -o map.dinr          fit a neural field to it
-  dinr-studio score map.dinr                   judge it on voxels it never saw
-  dinr-studio export map.dinr -o fine.mrc --factor 2
-
-dinr-studio --help lists all commands, and dinr-studio COMMAND --help their options."""
-
 app = typer.Typer(
-    help="Turns scientific volumes into continuous neural fields: fit, judge, look, export.",
+    help="Turns scientific volumes into continuous neural fields: fit, judge, look, export. "
+    "Without a command, or with nothing but a file, it opens the window.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -41,14 +32,16 @@ app.command("benchmark")(benchmark)
 
 @app.callback()
 def _root(
-    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     if version:
         typer.echo(f"DINR Studio {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(NO_WINDOW.format(version=__version__))
+
+
+def is_command(word: str) -> bool:
+    """Whether a word names one of the commands."""
+    return any(word == command.name for command in app.registered_commands)
 
 
 def run(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from dinr_studio.cli.progress import bar_or_lines, in_words
+from dinr_studio.cli.signals import termination_interrupts
 
 
 def export_run(
@@ -24,7 +25,7 @@ def export_run(
     run = read_run(run_path)
     grid = target_grid(run.grid, **target)
     field = field_of(run, resolve_device(device))
-    with bar_or_lines() as progress:
+    with bar_or_lines() as progress, termination_interrupts():
         for step in export(field, grid, output, dtype=dtype, force=force, notes=run.notes, compression=compression):
             progress.update(step.done / step.total, f"{step.done:,} voxels, {in_words(step.remaining)} left")
     return _described(step.report)

@@ -59,6 +59,10 @@ def resume_fit(request: FitRequest) -> dict[str, Any]:
     from dinr_studio.training.run_file import read_run
 
     run = read_run(request.output)
+    if request.preset not in ("auto", run.config.preset):
+        raise ConfigError(
+            f"A resumed run keeps its settings, those of preset {run.config.preset}; leave --preset out, or fit anew."
+        )
     options = {**run.open_options, **request.open_options}
     volume = open_volume(request.file, **options)
     if volume.provenance.sha256 != run.provenance.sha256:
@@ -88,10 +92,11 @@ def _fit(volume: Any, config: FitConfig, output: Path, resume: Any, options: dic
         _announce(progress, volume, config, plan)
         last = _followed(snapshots, progress, stop, config, output)
     run = last.run
-    voxels = last.epoch * volume.grid.size * (1 - volume.missing_share) * (1 - config.training.held_out_share)
+    left_out = run.outliers if config.training.outliers == "exclude" else 0
+    trained = round(volume.grid.size * (1 - volume.missing_share)) - len(run.held_out) - left_out
     return {
         **dict(run.scores),
-        "coordinates_per_second": voxels / max(last.elapsed, 1e-9),
+        "coordinates_per_second": last.epoch * trained / max(last.elapsed, 1e-9),
         "seconds": last.elapsed,
         "peak_memory_bytes": peak_bytes(),
         "run_file": str(output),

@@ -24,11 +24,11 @@ def atomic_output(path: Path, *, force: bool) -> Iterator[Path]:
     operating system (disk full, no permission, folder missing) becomes an OutputError.
     """
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file.")
-    if path.exists() and not force:
-        raise _exists(path)
     with _refusals_in_words(path):
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; name a file.")
+        if path.exists() and not force:
+            raise _exists(path)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent)
         os.close(handle)
     temporary = Path(name)
@@ -43,11 +43,11 @@ def atomic_output(path: Path, *, force: bool) -> Iterator[Path]:
 def check_place(path: Path) -> None:
     """Raises OutputError where no file can be made under a name, before any work is done for it."""
     path = Path(path).absolute()
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file.")
     with _refusals_in_words(path):
         if len(os.fsencode(path.name)) > LONGEST_NAME:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; name a file.")
         os.listdir(path.parent)
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise PermissionError

@@ -60,7 +60,7 @@ def check_claim(path: Path, claimed: int, *, compressed: bool) -> None:
     size = path.stat().st_size
     if claimed > size * (MOST_INFLATION if compressed else 1):
         raise FileFormatError(
-            f"{path.name} claims {claimed / 1e6:.1f} MB of values and is only {size / 1e6:.1f} MB long: "
+            f"{path.name} claims {claimed:,} bytes of values and is only {size:,} bytes long: "
             "it is truncated or damaged; use an intact copy."
         )
     available = int(psutil.virtual_memory().available)

@@ -16,8 +16,13 @@ def resolve_device(name: str) -> torch.device:
     """The device of a setting: `auto` takes cuda, then mps, then cpu; ConfigError where the one named is not here."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device is None or device.type not in available:
+        raise ConfigError(f"The device {name!r} is not known; choose auto, cpu, cuda, cuda:N or mps.")
     if not available[device.type]:
         raise ConfigError(f"The device {name} is not available on this machine; use --device auto or cpu.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

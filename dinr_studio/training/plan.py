@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from dinr_studio.analysis.held_out import expected_share
 from dinr_studio.config import FitConfig, changed
 from dinr_studio.errors import MemoryShort
 from dinr_studio.fields.build import Field, build_field, parameter_count
@@ -60,7 +61,8 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
     rate = _coordinates_per_second(field, axes, micro_batch, device)
     parameters = parameter_count(config.field, axes, channels)
     fixed = 4 * COPIES_OF_WEIGHTS * parameters + BYTES_PER_VOXEL * volume.grid.size + JUDGING_BYTES
-    trained = round(volume.grid.size * (1 - volume.missing_share) * (1 - config.training.held_out_share))
+    held_out = expected_share(volume.grid, config.training.held_out_scheme, config.training.held_out_share)
+    trained = round(volume.grid.size * (1 - volume.missing_share) * (1 - held_out))
     per_epoch = trained / rate
     whole = per_epoch * config.training.max_epochs
     return Plan(

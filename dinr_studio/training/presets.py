@@ -126,23 +126,21 @@ def _derived_field(
     """A field whose frequencies follow the data's spectrum, and the reason in words."""
     spectrum = spectrum or _spectrum(volume)
     rms = spectrum.rms_frequency
-    if family.endswith("siren"):
-        noisy = spectrum.noise_share > NOISY
-        omega = OMEGA_PER_FREQUENCY * rms * (NOISY_OMEGA if noisy else 1.0)
-        omega = min(HIGHEST_OMEGA, max(LOWEST_OMEGA, omega))
-        field = FieldConfig(
-            family=family, embedding="siren", width=width, steps=steps, omega_0=round(omega, 1), layers=5
-        )
+    noisy = spectrum.noise_share > NOISY
+    omega = OMEGA_PER_FREQUENCY * rms * (NOISY_OMEGA if noisy else 1.0)
+    field = FieldConfig(
+        family=family,
+        embedding="siren" if family.endswith("siren") else "fourier",
+        width=width,
+        steps=steps,
+        layers=5,
+        omega_0=round(min(HIGHEST_OMEGA, max(LOWEST_OMEGA, omega)), 1),
+        features=2 * width,
+        bandwidth=_bandwidth(spectrum),
+    )
+    if field.embedding == "siren":
         chosen = f"omega_0 {field.omega_0:g}" + (" (lower for noisy data)" if noisy else "")
     else:
-        field = FieldConfig(
-            family=family,
-            embedding="fourier",
-            width=width,
-            features=2 * width,
-            steps=steps,
-            bandwidth=_bandwidth(spectrum),
-        )
         chosen = f"bandwidth {field.bandwidth:g}"
     return field, (f"{chosen}: the data's root mean square frequency is {rms:.1f} cycles per half of the longest edge",)
 

@@ -44,11 +44,8 @@ def run(file: str | None = None) -> int:
     window.show()
     if file is not None:
         window.open(file)
-    return application.exec()
-
-
-def has_display() -> bool:
-    """Whether a window can be opened here."""
-    if not sys.platform.startswith("linux"):
-        return True
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+    status = application.exec()
+    if not window.threads_ended:  # a thread amid a long computation would abort the process as Qt takes it down
+        logging.shutdown()
+        os._exit(status)
+    return status

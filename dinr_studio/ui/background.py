@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from PySide6.QtCore import QObject, QThread, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from dinr_studio.errors import DinrError
 
@@ -106,7 +106,7 @@ class Work(QObject):
         self._worker.moveToThread(self._thread)
         self._worker.made.connect(self._on_made)
         self._worker.failed.connect(self._on_failed)
-        self._worker.ended.connect(self._thread.quit)
+        self._worker.ended.connect(self._thread.quit, Qt.ConnectionType.DirectConnection)  # `wait` blocks a queued one
         self._thread.started.connect(self._worker.run)
         self._thread.finished.connect(self._on_finished)
         self.cancelled = False

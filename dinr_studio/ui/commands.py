@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,17 +48,22 @@ class Commands(QObject):
 
     @Slot()
     def open(self) -> None:
-        """Asks for a file."""
+        """Asks for a file, and opens it."""
+        if file := self.ask_for_file("Open a volume or a run"):
+            self.window.open(file)
+
+    def ask_for_file(self, title: str) -> str:
+        """The file that the user chooses, or nothing."""
         endings = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
         file, _ = QFileDialog.getOpenFileName(
             self.window,
-            "Open a volume or a run",
+            title,
             str(self.window.settings.value("folder") or Path.home()),
             f"Volumes and runs ({endings} *.dinr *.gz *.bz2);;All files (*)",
         )
         if file:
             self.window.settings.setValue("folder", str(Path(file).parent))
-            self.window.open(file)
+        return file
 
     @Slot()
     def close(self) -> None:
@@ -118,7 +124,7 @@ class Commands(QObject):
         if isinstance(job, ExportJob):
             folder = job.path.parent
             url = QUrl.fromLocalFile(str(folder))
-            self.window.job_notice.tell(sentence, "Open folder", lambda: QDesktopServices.openUrl(url) and None)
+            self.window.job_notice.tell(sentence, "Open folder", partial(_open_folder, url))
 
     @Slot(str)
     def _on_job_failed(self, sentence: str) -> None:
@@ -163,14 +169,14 @@ class Commands(QObject):
     @Slot()
     def plot(self) -> None:
         """Saves the plot in front."""
-        from dinr_studio.ui.dialogs.pictures import save_plot
+        from dinr_studio.ui.dialogs.plots import save_plot
 
         save_plot(self.window, self.window.monitor.currentWidget(), self._folder())
 
     @Slot()
     def copy(self) -> None:
         """Copies what the pictures show."""
-        from dinr_studio.ui.dialogs.pictures import grabbed
+        from dinr_studio.ui.dialogs.figure import grabbed
 
         QGuiApplication.clipboard().setImage(grabbed(self.window.slices, 1))
         self.studio.told.emit("The picture is on the clipboard.")
@@ -178,7 +184,7 @@ class Commands(QObject):
     @Slot()
     def movie(self) -> None:
         """Saves a turn around the volume."""
-        from dinr_studio.ui.dialogs.pictures import save_movie
+        from dinr_studio.ui.dialogs.movie import save_movie
 
         save_movie(self.window, self.window.volume_view, self._folder())
 
@@ -453,3 +459,7 @@ class Commands(QObject):
         for work in self.window.findChildren(Work):
             if work.running:
                 yield work
+
+
+def _open_folder(url: QUrl) -> None:
+    QDesktopServices.openUrl(url)

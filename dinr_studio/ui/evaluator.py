@@ -183,8 +183,10 @@ class Evaluator(QObject):
     def stop(self) -> None:
         """Ends the thread after the question that it is at; for closing the program."""
         self._thread.stop()
-        if self._started:
-            self._thread.wait(60_000)
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for the end of a thread that was told to stop; False where it did not come in time."""
+        return not self._started or self._thread.wait(int(1000 * seconds))
 
     @Slot(object)
     def _on_answered(self, answer: object) -> None:

@@ -20,6 +20,7 @@ from dinr_studio.volume import Volume
 
 log = logging.getLogger(__name__)
 
+FIT_NICE = 3
 CURVE = ("step", "epoch", "elapsed", "data_loss", "kinetic_energy", "total_loss", "learning_rate", "held_out_psnr")
 
 
@@ -95,7 +96,7 @@ class FitSession(QObject):
         self._discarding, self.ending, self._fault = False, False, ""
         self.path, self.config = path, config
         enough = self._enough.is_set
-        self._work = Work(lambda: fitting(volume, config, path, resume, dict(options), enough), self, niceness=10)
+        self._work = Work(lambda: fitting(volume, config, path, resume, dict(options), enough), self, niceness=FIT_NICE)
         self._work.made.connect(self._on_made)
         self._work.failed.connect(self._on_failed)
         self._work.ended.connect(self._on_ended)

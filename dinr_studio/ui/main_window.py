@@ -22,7 +22,7 @@ from dinr_studio.ui.dialogs.choose_dataset import ChooseDataset
 from dinr_studio.ui.menus import build_actions, build_menus, build_toolbar
 from dinr_studio.ui.monitor.panel import Monitor
 from dinr_studio.ui.notice import Notice
-from dinr_studio.ui.opening import Choices
+from dinr_studio.ui.opening import Choices, DataWanted
 from dinr_studio.ui.panels.data_panel import DataPanel
 from dinr_studio.ui.panels.field_panel import FieldPanel
 from dinr_studio.ui.panels.parts import scrolling
@@ -53,6 +53,7 @@ class MainWindow(QMainWindow):
         self.slices = Slices(self.studio, self.volume_view)
         self.welcome, self.notice, self.job_notice = Welcome(), Notice(), Notice()
         self.resume_when_opened = ""
+        self.threads_ended = True
         self.data_panel = DataPanel(self.studio, self.undo)
         self.field_panel = FieldPanel(self.studio, self.undo)
         self.monitor = Monitor(self.studio)
@@ -129,6 +130,7 @@ class MainWindow(QMainWindow):
         studio.fit.ended.connect(self._on_fit_ended)
         studio.reading_changed.connect(self._on_reading)
         studio.choice_needed.connect(self._on_choice)
+        studio.data_wanted.connect(self._on_data_wanted)
         studio.failed.connect(self.notice.warn)
         studio.told.connect(self._on_told)
         self.welcome.chosen.connect(self.open)
@@ -223,6 +225,16 @@ class MainWindow(QMainWindow):
         if dialog.exec():
             self.studio.open(choices.file, {"dataset": dialog.chosen})
         dialog.deleteLater()
+
+    @Slot(object)
+    def _on_data_wanted(self, wanted: DataWanted) -> None:
+        """Offers to look for the data of a run."""
+
+        def find() -> None:
+            if data := self.commands.ask_for_file(f"The data of {wanted.run_path.name}"):
+                self.studio.open_run(wanted.run_path, data)
+
+        QTimer.singleShot(0, lambda: self.notice.tell(wanted.why, "Find the data …", find))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Takes files."""
@@ -331,10 +343,11 @@ class MainWindow(QMainWindow):
         self.settings.setValue("geometry", self.saveGeometry())
         self.settings.setValue("state", self.saveState())
         self.settings.setValue("chosen", self.field_panel.chosen())
+        self.hide()
         self.commands.stop()
-        self.studio.stop()
+        self.threads_ended = self.studio.stop()
         for work in self.commands.works():
-            work.wait()
+            self.threads_ended &= work.wait()
         self.settings.remove("fit in progress")
         self.monitor.log.stop()
         self.volume_view.stop()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.analysis.histogram import Histogram, histogram
-from dinr_studio.errors import DinrError
+from dinr_studio.errors import DataNotFound, DinrError
 from dinr_studio.io.content import DatasetEntry
 from dinr_studio.training.run import Run
 from dinr_studio.volume import Volume
@@ -46,6 +46,14 @@ class Choices:
     entries: tuple[DatasetEntry, ...]
 
 
+@dataclass(frozen=True)
+class DataWanted:
+    """A run file opened well, but the data that it was fitted to is not to be found; why: in a sentence."""
+
+    run_path: Path
+    why: str
+
+
 def opening(file: str, options: Mapping[str, Any]) -> Iterator[Reading | Opened | Choices]:
     """Opens a volume; where the file holds several and none was chosen, it says which there are instead."""
     from dinr_studio.io.reading import list_datasets, open_volume, resolve
@@ -63,15 +71,19 @@ def opening(file: str, options: Mapping[str, Any]) -> Iterator[Reading | Opened 
     yield Opened(file, volume, _histograms(volume), dict(options))
 
 
-def opening_run(path: Path, data: str | None) -> Iterator[Reading | Opened]:
-    """Opens a run file with the data that it was fitted to."""
+def opening_run(path: Path, data: str | None) -> Iterator[Reading | Opened | DataWanted]:
+    """Opens a run file with the data that it was fitted to; data: where that is, where it is not where it was."""
     from dinr_studio.training.run_data import volume_of
     from dinr_studio.training.run_file import read_run
 
     yield Reading(f"Reading {path.name}")
     run = read_run(path)
     yield Reading(f"Reading the data of {path.name}")
-    volume = volume_of(run, path, data)
+    try:
+        volume = volume_of(run, path, data)
+    except DataNotFound as error:
+        yield DataWanted(path, str(error).split(";")[0] + ".")
+        return
     yield Opened(data or volume.provenance.file, volume, _histograms(volume), dict(run.open_options), run, path)
 
 

@@ -38,7 +38,7 @@ def runs_folder() -> Path:
 
 def new_run_path(data_file: str) -> Path:
     """A name for a new run of a data file, not taken yet."""
-    stem = PurePath(data_file).name.split(".")[0] or "volume"
+    stem = PurePath(data_file.removeprefix("sample:")).name.split(".")[0] or "volume"
     stamp = datetime.now().strftime("%Y-%m-%d %H.%M.%S")
     path = runs_folder() / f"{stem} {stamp}.dinr"
     for count in range(2, 1000):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import psutil
@@ -78,5 +79,5 @@ class StatusBar(QStatusBar):
     def _on_memory(self) -> None:
         used = bytes_in_words(self._process.memory_info().rss)
         threads = spare_threads()
-        idle = "" if self._rate else f"{threads} thread{'s' if threads > 1 else ''} for fits, "
+        idle = "" if self._rate else f"fits use {threads} of {os.cpu_count()} threads, "
         self.machine.setText(f"{self._rate}{idle}{used}")

@@ -19,13 +19,16 @@ from dinr_studio.training.run import Run, Weights
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.evaluator import Evaluator, FieldState
 from dinr_studio.ui.fit_session import FitSession
-from dinr_studio.ui.opening import Choices, Opened, Reading, opening, opening_run
+from dinr_studio.ui.opening import Choices, DataWanted, Opened, Reading, opening, opening_run
 from dinr_studio.ui.runs import new_run_path
 from dinr_studio.volume import Volume
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 20.0  # seconds that closing waits for a question to be answered
 REFRESH_SHARE = 0.25  # of one thread's time that pictures of the field in training may take
+
+PICTURES_NICE, ANALYSES_NICE = 1, 12  # what the user looks at comes first, then the fit, then looks at the fit
 
 Box = tuple[tuple[int, int], ...]
 
@@ -47,13 +50,14 @@ class Studio(QObject):
     field_changed = Signal()
     reading_changed = Signal(str)
     choice_needed = Signal(object)
+    data_wanted = Signal(object)
     failed = Signal(str)
     told = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.pictures = Evaluator(self, niceness=3)
-        self.analyses = Evaluator(self, niceness=8)
+        self.pictures = Evaluator(self, niceness=PICTURES_NICE)
+        self.analyses = Evaluator(self, niceness=ANALYSES_NICE)
         self.fit = FitSession(self)
         self.fit.begun.connect(self._on_fit_begun)
         self.fit.looked.connect(self._on_fit_looked)
@@ -90,10 +94,14 @@ class Studio(QObject):
         """Opens a volume or a run file in the background; what is open stays until that has worked."""
         path = Path(file)
         if path.suffix.lower() == ".dinr":
-            self._read(Work(lambda: opening_run(path, None), self), path.name)
+            self.open_run(path, None)
         else:
             given = dict(options or {})
             self._read(Work(lambda: opening(file, given), self), path.name)
+
+    def open_run(self, path: Path, data: str | None) -> None:
+        """Opens a run file with its data, which is looked for where it was unless `data` says where it is now."""
+        self._read(Work(lambda: opening_run(path, data), self), path.name)
 
     def cancel_reading(self) -> None:
         """Gives up opening a file."""
@@ -121,6 +129,8 @@ class Studio(QObject):
             self.reading_changed.emit(f"{item.doing} ...")
         elif isinstance(item, Choices):
             self.choice_needed.emit(item)
+        elif isinstance(item, DataWanted):
+            self.data_wanted.emit(item)
         elif isinstance(item, Opened):
             self._show(item)
 
@@ -342,11 +352,15 @@ class Studio(QObject):
 
     # The end
 
-    def stop(self) -> None:
-        """Stops all threads; for closing the program."""
+    def stop(self) -> bool:
+        """Stops all threads, for closing the program; False where one is still at a question that takes long.
+
+        By then a fit has saved itself, so nothing is lost where such a thread is cut off.
+        """
+        for evaluator in (self.pictures, self.analyses):
+            evaluator.stop()
         if self._reading is not None:
             self._reading.cancel()
-            self._reading.wait()
+        ended = self._reading is None or self._reading.wait(PATIENCE)
         self.fit.wait()
-        self.pictures.stop()
-        self.analyses.stop()
+        return all([evaluator.wait(PATIENCE) for evaluator in (self.pictures, self.analyses)]) and ended

@@ -74,10 +74,13 @@ class ExportDialog(QDialog):
             button.toggled.connect(self._on_extent)
             button.setToolTip("All of the fitted volume" if name == WHOLE else _box_in_words(self._run.grid, box))
         self.extents[WHOLE].setChecked(True)
-        if self._boxes[CROP] is None:
-            self.extents[CROP].setToolTip("There is no crop box; set one in the Data panel")
-        for name in (CROP, VIEW):
-            self.extents[name].setEnabled(self._boxes[name] is not None)
+        for name, lacking in (
+            (CROP, "There is no crop box; set one in the Data panel"),
+            (VIEW, "No slices are shown"),
+        ):
+            if self._boxes[name] is None:
+                self.extents[name].setEnabled(False)
+                self.extents[name].setToolTip(lacking)
 
     def _make_format(self) -> None:
         for suffix, name in FORMATS.items():

@@ -126,11 +126,11 @@ class MeshDialog(QDialog):
             names = self._run.channel_names
             form.addRow("Channel", QLabel(names[self._channel] if names else str(self._channel)))
         add_row(form, "&Level", level, self.level)
-        if self._frames > 1:
-            frame = QHBoxLayout()
-            frame.addWidget(self.frame)
-            frame.addWidget(self.time, 1)
-            add_row(form, "F&rame", frame, self.frame)
+        frame = QHBoxLayout()
+        frame.addWidget(self.frame)
+        frame.addWidget(self.time, 1)
+        add_row(form, "F&rame", frame, self.frame)
+        form.setRowVisible(frame, self._frames > 1)
         for label, control in (("&Factor", self.factor), ("F&ormat", self.format)):
             control.setMaximumWidth(130)
             add_row(form, label, control, control)

@@ -55,8 +55,8 @@ def buttons_of(dialog: QDialog, verb: str) -> QDialogButtonBox:
 
 
 def fill(box: QComboBox, choices: Sequence[str]) -> None:
-    """Other choices, with the same one chosen where it is still there."""
-    present = box.currentText()
+    """Other choices; one that was chosen out of several stays so where it is still there."""
+    present = box.currentText() if box.count() > 1 else ""
     if [box.itemText(i) for i in range(box.count())] == list(choices):
         return
     with QSignalBlocker(box):

@@ -26,7 +26,7 @@ class HeldOutTab(QWidget):
         self._overlaid: dict[str, Curve] = {}
         self._verdict = ""
         self._judged = True
-        self.plot = Plot("Held-out score", LABELS["step"], "held-out PSNR (dB)")
+        self.plot = Plot("Held-out score", LABELS["step"], "PSNR (dB)")
         self.sentence = QLabel("Press Fit: some voxels are held out, and the field is judged on them.")
         self.sentence.setWordWrap(True)
         self.sentence.setProperty("role", "heading")
@@ -71,7 +71,7 @@ class HeldOutTab(QWidget):
     def _on_changed(self) -> None:
         self.plot.clear_all()
         error = self.measure.currentText() == MEASURES[1]
-        self.plot.getPlotItem().setLabel("left", "held-out relative L2 error" if error else "held-out PSNR (dB)")
+        self.plot.getPlotItem().setLabel("left", "relative L2 error" if error else "PSNR (dB)")
         self.plot.getPlotItem().setLabel("bottom", LABELS[self.clock.currentText()])
         self.plot.getPlotItem().enableAutoRange()
         self._draw()

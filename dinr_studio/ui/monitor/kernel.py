@@ -11,9 +11,9 @@ from dinr_studio.ui.colours import number
 from dinr_studio.ui.monitor.plots import Plot
 
 MEASURES = {
-    "effective rank": ("effective_rank", "effective rank (participation ratio)"),
-    "condition number": ("condition_number", "condition number (floor 10⁻⁷)"),
-    "decay": ("decay", "decay exponent of the eigenvalues"),
+    "effective rank": ("effective_rank", "effective rank"),
+    "condition number": ("condition_number", "condition number"),
+    "decay": ("decay", "decay exponent"),
 }
 EARLIER = 4  # spectra of earlier epochs that stay in view
 
@@ -33,6 +33,10 @@ class KernelTab(QWidget):
         self.measure = QComboBox()
         self.measure.addItems(list(MEASURES))
         self.measure.setAccessibleName("Measure of the kernel")
+        self.measure.setToolTip(
+            "Effective rank: participation ratio (Σλ)² / Σλ²; "
+            "condition number: λ₁ over the last λ, taken no smaller than 10⁻⁷ λ₁; decay: slope of log λ over log index"
+        )
         self.measure.currentTextChanged.connect(self._on_measure)
         self.points = QSpinBox()
         self.points.setRange(16, 1024)

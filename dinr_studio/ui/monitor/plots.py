@@ -98,7 +98,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     def line(self, name: str, at: float, colour: str, *, angle: int = 0) -> None:
         """Draws a labelled straight line across the plot."""
         if name not in self.lines:
-            options = {"position": 0.12 if angle == 0 else 0.9, "color": CURVES[colour], "anchors": [(0, 1), (0, 1)]}
+            anchor = (0, 1) if angle == 0 else (1, 1)  # above a level line, left of an upright one
+            options = {"position": 0.12 if angle == 0 else 0.8, "color": CURVES[colour], "anchors": [anchor, anchor]}
             pen = pg.mkPen(CURVES[colour], width=1.4, style=Qt.PenStyle.DashLine)
             self.lines[name] = pg.InfiniteLine(angle=angle, pen=pen, label=name, labelOpts=options)
             self.addItem(self.lines[name])

@@ -197,8 +197,8 @@ class DataPanel(QWidget):
             used = i < len(volume.grid.shape)
             for column in range(4):
                 item = self.box_grid.itemAtPosition(i, column)
-                if item is not None and (widget := item.widget()) is not None:
-                    widget.setVisible(used)
+                if item is not None and (part := item.widget()) is not None:
+                    part.setVisible(used)
             if used:
                 label.setText(volume.grid.axes[i])
                 for spin, name in ((first, "First"), (last, "Last")):
@@ -217,14 +217,17 @@ class DataPanel(QWidget):
             return
         grid = volume.grid
         low, high = volume.value_range
+        alike = len(set(grid.units)) == 1
         name = Path(volume.provenance.file).name
         self._state("File", name + (f"  ({volume.provenance.dataset})" if volume.provenance.dataset else ""))
         self.facts["File"].setToolTip(volume.provenance.file)
         self._state("Shape", " × ".join(f"{axis} {n}" for axis, n in zip(grid.axes, grid.shape, strict=True)))
         self._state("Type", f"{volume.values.dtype}, {grid.size:,} voxels")
-        self._state(
-            "Size", " × ".join(with_unit(extent, unit) for extent, unit in zip(grid.extent, grid.units, strict=True))
-        )
+        lengths = [
+            number(extent) if alike else with_unit(extent, unit)
+            for extent, unit in zip(grid.extent, grid.units, strict=True)
+        ]
+        self._state("Size", f"{' × '.join(lengths)} {grid.units[0] if alike else ''}".rstrip())
         self._state("Range", f"{number(low)} to {with_unit(high, volume.value_unit)}")
         self._state(
             "Missing", f"{100 * volume.missing_share:.3g} % of the voxels" if volume.missing_share else "nothing"

@@ -163,6 +163,12 @@ class SlicePane(QWidget):
         self.follow()
         self.fit_view()
 
+    def forget(self) -> None:
+        """The open volume has no such slice."""
+        self.plane = None
+        for tiles in (self.tiles, self.other_tiles):
+            tiles.set_field(None)
+
     def fit_view(self) -> None:
         """Shows the whole slice."""
         self.box.setRange(self._bounds(), padding=0.02)
@@ -184,7 +190,9 @@ class SlicePane(QWidget):
             self.slider.blockSignals(False)
             axis = self.across
             place = with_unit(float(world[axis]), grid.units[axis])
-            self.place.setText(f"{grid.axes[axis]} {round(at[axis]) + 1}/{grid.shape[axis]}  ·  {place}")
+            index = f"{grid.axes[axis]} {round(at[axis]) + 1}/{grid.shape[axis]}"
+            self.place.setText(index if self.mode.currentText() == "Wipe" else f"{index}  ·  {place}")
+            self.place.setToolTip(f"Slice across {grid.axes[axis]} at {place}")
         else:
             self.place.setText("")
         self._read_data()
@@ -440,6 +448,7 @@ class SlicePane(QWidget):
         if wiping:
             (left, right), _ = self.box.viewRange()
             self.wipe.setValue((left + right) / 2)
+        self.follow()
         self._ask_for_tiles()
         self._redraw.start()
         self.mode_changed.emit(mode)

@@ -140,6 +140,8 @@ class Slices(QWidget):
             places = ((spatial[0], spatial[1], None),)
         self._deep = deep
         self.show_alone(None)
+        for pane in self.panes[len(places) :]:
+            pane.forget()
         for pane, (rows, columns, across) in zip(self.panes, places, strict=False):
             pane.set_axes(rows, columns, across)
         self.time.follow()

@@ -33,6 +33,7 @@ METHODS = {  # the names that people see, and vispy's
 }
 CAMERAS = {"Turntable": TurntableCamera, "Arcball": ArcballCamera}
 BACKGROUND = "#101216"
+MARGIN = 50  # pixels that the axes need below and above the box
 REST = 250  # milliseconds after the last movement until the volume is drawn finely
 FIELD_OF_VIEW = 35.0
 BOX_COLOUR, CROSSHAIR_COLOUR = (0.55, 0.58, 0.63, 1.0), (0.88, 0.51, 0.08, 1.0)
@@ -306,7 +307,8 @@ class VolumeScene(QObject):
             if self._grid is None
             else float(np.linalg.norm(self._corners().max(axis=0) - self._corners().min(axis=0)))
         )
-        camera.scale_factor = 1.35 * size
+        height = max(120, self.canvas.size[1])
+        camera.scale_factor = 1.1 * size * height / (height - MARGIN)
         if isinstance(camera, TurntableCamera):
             camera.azimuth, camera.elevation = 35.0, 25.0
         self.canvas.update()

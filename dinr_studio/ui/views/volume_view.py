@@ -132,6 +132,10 @@ class VolumeView(QWidget):
         for widget in (self.shown, self.method, self.more, self.enlarge):
             header.addWidget(widget)
         self.holder = _Holder()
+        # A native window of its own: otherwise every repaint of any part of the program goes through OpenGL,
+        # five times slower where that is drawn by the processor.
+        self.holder.setAttribute(Qt.WidgetAttribute.WA_DontCreateNativeAncestors)
+        self.holder.setAttribute(Qt.WidgetAttribute.WA_NativeWindow)
         self.holder.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.holder.setAccessibleName("3D view")
         self.holder.installEventFilter(self)

@@ -1,0 +1,144 @@
+"""Saving what the slices and the 3D view show as a picture, at up to four times the screen's resolution."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QBuffer, QIODevice, QTimer, Slot
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QComboBox, QWidget
+
+from dinr_studio.ui.dialogs.figure import Part, ask_finer, figure, figure_size, open_tiles, parts
+from dinr_studio.ui.dialogs.paper import PAPER, Colours
+from dinr_studio.ui.dialogs.place import PlaceRow
+from dinr_studio.ui.dialogs.saving import SaveDialog, Step, stem_of, write_file
+from dinr_studio.ui.exporting import ExportJob
+from dinr_studio.ui.theme import plot_colours
+from dinr_studio.ui.views.slices import Slices
+
+if TYPE_CHECKING:
+    from dinr_studio.ui.main_window import MainWindow
+
+EVERYTHING = "Everything shown"
+AS_SHOWN, ON_WHITE = "As on the screen", "Black on white"
+SCALES = (1, 2, 3, 4)
+USUAL_SCALE = 2
+PATIENCE = 60.0  # seconds that a picture waits for the field at its resolution
+SETTLE = 60  # milliseconds from the last tile's coming until the slice has it
+TOO_LARGE = "The graphics card could not draw the 3D view that large ({error}); choose a smaller scale."
+
+
+class PictureDialog(SaveDialog):
+    """Asks what, how large, in which colours and where to."""
+
+    def __init__(self, slices: Slices, folder: Path, parent: QWidget | None = None) -> None:
+        name = f"{stem_of(slices.studio.file)}_picture.png"
+        super().__init__("Save a picture", PlaceRow(folder, name, {".png": "PNG"}), parent)
+        self._slices = slices
+        self._parts = parts(slices)
+        self.what, self.scale, self.colours = QComboBox(), QComboBox(), QComboBox()
+        self.what.addItems([EVERYTHING, *(part.name for part in self._parts)])
+        self.colours.addItems([AS_SHOWN, ON_WHITE])
+        for scale in SCALES:
+            self.scale.addItem("", scale)
+        self.scale.setCurrentIndex(SCALES.index(USUAL_SCALE))
+        for box, name, tip in (
+            (self.what, "What", "All pictures as they are arranged, or one of them"),
+            (self.scale, "Scale", "Drawn anew at a multiple of the screen's resolution, the field included"),
+            (self.colours, "Colours", "Of axes and background; colour maps stay as they are"),
+        ):
+            box.setAccessibleName(name)
+            box.setToolTip(tip)
+        self.what.currentIndexChanged.connect(self._show_sizes)
+        self._show_sizes()
+        self.lay_out({"&What": self.what, "S&cale": self.scale, "C&olours": self.colours})
+
+    @property
+    def chosen(self) -> list[Part]:
+        """The parts of the picture."""
+        name = self.what.currentText()
+        return [part for part in self._parts if name in (EVERYTHING, part.name)]
+
+    @property
+    def ratio(self) -> float:
+        """Pixels of the picture for each of the screen's coordinates."""
+        return float(self.scale.currentData()) * self._slices.devicePixelRatioF()
+
+    @Slot()
+    def _show_sizes(self) -> None:
+        for i, scale in enumerate(SCALES):
+            size = figure_size(self.chosen, scale * self._slices.devicePixelRatioF())
+            self.scale.setItemText(i, f"{scale} ×    {size.width()} × {size.height()} pixels")
+
+    def job(self) -> PictureJob:
+        """The work of it."""
+        colours = PAPER if self.colours.currentText() == ON_WHITE else plot_colours()
+        return PictureJob(self._slices, self.chosen, self.ratio, colours, self.place.path)
+
+
+class PictureJob(ExportJob):
+    """Waits for the field at the picture's resolution, draws, and writes off the window's thread."""
+
+    def __init__(self, slices: Slices, chosen: list[Part], ratio: float, colours: Colours, path: Path) -> None:
+        super().__init__(path, self._write, lambda report: f"The picture is in {path}.")
+        self._slices, self._chosen, self._ratio, self._colours = slices, chosen, ratio, colours
+        self._image = QImage()
+        self._deadline = 0.0
+        self._settled = 0
+        self._wait = QTimer(self, interval=SETTLE)
+        self._wait.timeout.connect(self._on_waited)
+
+    def start(self) -> None:
+        """Asks for the field; everything else follows."""
+        self._deadline = time.monotonic() + PATIENCE
+        factor = self._ratio / self._slices.devicePixelRatioF()
+        if factor > 1:
+            ask_finer(self._slices, factor)
+        self._tell("waiting for the field at the picture's resolution")
+        self._wait.start()
+
+    def cancel(self) -> None:
+        """Gives up; no file is left behind."""
+        if not self._wait.isActive():
+            super().cancel()
+            return
+        self._wait.stop()
+        self.cancelled = True
+        QTimer.singleShot(0, self._on_ended)  # not at once: who cancels may be going through all jobs
+
+    @Slot()
+    def _on_waited(self) -> None:
+        late = time.monotonic() > self._deadline
+        self._settled = 0 if open_tiles(self._slices) else self._settled + 1
+        if self._settled < 2 and not late:
+            return
+        self._wait.stop()
+        try:
+            self._image = figure(self._chosen, self._ratio, self._colours)
+        except RuntimeError as error:
+            self._on_failed(TOO_LARGE.format(error=error))
+            self._on_ended()
+            return
+        super().start()
+
+    def _write(self, threads: int) -> Iterator[Step]:
+        yield from write_file(self.path, lambda: as_png(self._image))
+
+
+def as_png(image: QImage) -> bytes:
+    """A picture as the content of a PNG file."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, "PNG")  # type: ignore[call-overload]
+    return bytes(buffer.data().data())
+
+
+def save_picture(window: MainWindow, slices: Slices, folder: Path) -> None:
+    """Asks, then draws and writes."""
+    dialog = PictureDialog(slices, folder, window)
+    if dialog.exec():
+        window.commands.start_job(dialog.job())
+    dialog.deleteLater()

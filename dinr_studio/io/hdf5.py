@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content, DatasetEntry, check_claim, choose_dataset, default_axes
+from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.isolation import check_harmless
 from dinr_studio.io.writing import VolumeHeader
 
@@ -268,10 +269,9 @@ class Hdf5Writer:
     """Writes a chunked dataset `values`, compressed unless told otherwise, with a dimension scale for each axis."""
 
     def __init__(self, path: Path, header: VolumeHeader) -> None:
-        import h5py
-
         grid = header.grid
-        self._file = h5py.File(path, "w")
+        self._output = Hdf5Output(path)
+        self._file = self._output.file
         self._start = 0
         shape = grid.shape + ((header.channels,) if header.channels > 1 else ())
         self._values = self._file.create_dataset(
@@ -302,10 +302,11 @@ class Hdf5Writer:
         stop = self._start + len(slab)
         self._values[self._start : stop] = slab if self._values.ndim == slab.ndim else slab[..., 0]
         self._start = stop
+        self._output.check()
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        self._output.close()
 
 
 def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -6,14 +6,16 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import TIME_AXIS, Grid
-from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
 from dinr_studio.volume import Volume
+
+if TYPE_CHECKING:
+    from dinr_studio.sampling.evaluate import FieldOnGrid  # what a widget needs of this file is geometry: no torch
 
 T = TypeVar("T")
 
@@ -99,6 +101,8 @@ def slabs_of(grid: Grid, most: int) -> list[tuple[int, int]]:
 
 def field_slab(field: FieldOnGrid, grid: Grid, planes: tuple[int, int], channel: int) -> NDArray[np.float32]:
     """A field's values (planes, y, x) on a slab of a block's grid, read-only."""
+    from dinr_studio.sampling.evaluate import evaluate_slabs
+
     first = next(i for i in range(len(grid.axes)) if grid.axes[i] != TIME_AXIS and i >= len(grid.axes) - 3)
     start, stop = [0] * len(grid.shape), list(grid.shape)
     start[first], stop[first] = planes

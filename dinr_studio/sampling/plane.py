@@ -8,15 +8,18 @@ higher levels lie between them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid
-from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
 from dinr_studio.volume import Volume
 
-TILE_PIXELS = 64  # along each edge of a tile
+if TYPE_CHECKING:
+    from dinr_studio.sampling.evaluate import FieldOnGrid  # what a widget needs of this file is geometry: no torch
+
+TILE_PIXELS = 32  # along each edge of a tile
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ def tile_grid(tile: Tile, grid: Grid) -> Grid | None:
 
 def evaluate_tile(field: FieldOnGrid, tile: Tile) -> NDArray[np.float32] | None:
     """The field's values (rows, columns, channels) at a tile's pixel centres, read-only; None outside the volume."""
+    from dinr_studio.sampling.evaluate import evaluate_slabs
+
     grid = tile_grid(tile, field.grid)
     if grid is None:
         return None

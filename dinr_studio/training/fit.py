@@ -33,6 +33,7 @@ from dinr_studio.training.trainer import Trainer, end_reason
 from dinr_studio.volume import Volume
 
 REPORT_SECONDS = 0.1
+SHOW_SECONDS = 1.0  # between frozen weights for whoever watches
 AUTOSAVE_SECONDS = 60.0
 FEWEST_STEPS, MOST_STEPS = 50, 500  # between looks at the held-out voxels
 TRAIN_SCORE_VOXELS = 20_000
@@ -132,7 +133,7 @@ class _Fit:
 
     def _train(self) -> Iterator[Snapshot]:
         trainer = self.trainer
-        saved = reported = began = time.perf_counter()
+        saved = reported = shown = began = time.perf_counter()
         voxels = 0
         if self.fresh:
             self._look({})
@@ -156,8 +157,10 @@ class _Fit:
                 self._save(self._present_run(finished=False, reason="autosaved"))
                 saved = time.perf_counter()
             trainer.elapsed += time.perf_counter() - began
-            yield self._snapshot("training", means, weights=looked)
+            due = looked or now - shown > SHOW_SECONDS
+            yield self._snapshot("training", means, looked=looked, weights=due)
             began = reported = time.perf_counter()
+            shown = began if due else shown
             voxels = 0
         self.reason = reason
 
@@ -179,7 +182,13 @@ class _Fit:
             self.columns.setdefault(name, []).append(value)
 
     def _snapshot(
-        self, phase: Phase, means: dict[str, float], *, weights: bool = False, run: Run | None = None
+        self,
+        phase: Phase,
+        means: dict[str, float],
+        *,
+        looked: bool = False,
+        weights: bool = False,
+        run: Run | None = None,
     ) -> Snapshot:
         trainer = self.trainer
         events = tuple(sentence for _, sentence in trainer.events[self.told_events :])
@@ -203,6 +212,7 @@ class _Fit:
             remaining=trainer.elapsed * (1 - progress) / progress if progress > 0 else np.nan,
             held_out_psnr=self.latest_psnr,
             best_psnr=best,
+            looked=looked,
             events=events,
             weights=trainer.frozen() if weights else None,
             run=run,

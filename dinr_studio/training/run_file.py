@@ -32,6 +32,7 @@ from dinr_studio.config import FitConfig, Settings
 from dinr_studio.coordinates import CoordinateMap, Grid
 from dinr_studio.errors import DinrError, RunFileError
 from dinr_studio.io.atomic import atomic_output
+from dinr_studio.io.hdf5_files import hdf5_output
 from dinr_studio.normalisation import Normalisation
 from dinr_studio.training.run import History, Run, TrainerState
 from dinr_studio.volume import Provenance
@@ -70,10 +71,8 @@ class Description(Settings):
 
 def write_run(run: Run, path: Path) -> None:
     """Writes a run, replacing what is there in one move; raises OutputError and leaves the old file where it fails."""
-    import h5py
-
     with atomic_output(path, force=True) as temporary:
-        with h5py.File(temporary, "w", userblock_size=SEAL_BYTES) as file:
+        with hdf5_output(temporary, userblock_size=SEAL_BYTES) as file:
             _write_contents(run, file)
         seal(temporary)
 

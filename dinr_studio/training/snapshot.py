@@ -20,7 +20,8 @@ class Snapshot:
     Losses and kinetic energy are means since the snapshot before, in normalised units; PSNRs are in dB on held-out
     voxels (None before the first look, or where none are held out). memory_bytes is the process's resident memory,
     device where it computes.
-    weights come with each look at the held-out voxels. run comes with the first snapshot, as it
+    looked: whether held_out_psnr was measured at this very moment. weights come with each look at the held-out voxels,
+    and about every second between looks. run comes with the first snapshot, as it
     begins, and finished with the last one.
     """
 
@@ -40,6 +41,7 @@ class Snapshot:
     device: str = ""
     held_out_psnr: float | None = None
     best_psnr: float | None = None
+    looked: bool = False
     events: tuple[str, ...] = ()
     weights: Mapping[str, NDArray[Any]] | None = None
     run: Run | None = None

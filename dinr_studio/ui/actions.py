@@ -21,6 +21,7 @@ class Command:
 
 COMMANDS = (
     Command("open", "File", "&Open …", "Open a volume or a run file", "Ctrl+O", "open"),
+    Command("restore", "File", "&Restore last session", "Open the last session's file with its settings again"),
     Command("close", "File", "&Close volume", "Back to the welcome page", "Ctrl+W"),
     Command("export", "File", "&Export field …", "Write the field on any grid", "Ctrl+E", "export", separator=True),
     Command("mesh", "File", "Export &isosurface …", "Write an isosurface of the field as a mesh", "Ctrl+Shift+E", "mesh"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -64,6 +65,16 @@ class Commands(QObject):
         if file:
             self.window.settings.setValue("folder", str(Path(file).parent))
         return file
+
+    @Slot()
+    def restore(self) -> None:
+        """The last session's file and settings."""
+        try:
+            session = json.loads(str(self.window.settings.value("session")))
+            self.window.field_panel.apply(session["chosen"])
+            self.window.open(session["file"])
+        except (ValueError, KeyError, TypeError):  # settings of another version, or damaged
+            self.studio.failed.emit("The last session could not be read; open its file by hand.")
 
     @Slot()
     def close(self) -> None:

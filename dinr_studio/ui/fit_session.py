@@ -149,7 +149,7 @@ class FitSession(QObject):
         if snapshot.phase == "training":
             for name in CURVE:
                 value = getattr(snapshot, name)
-                if name == "held_out_psnr" and snapshot.weights is None:  # no look at this moment: the last one's again
+                if name == "held_out_psnr" and not snapshot.looked:  # no look at this moment: the last one's again
                     value = None
                 self._columns[name].append(np.nan if value is None else float(value))
         for sentence in snapshot.events:
@@ -162,7 +162,7 @@ class FitSession(QObject):
                 self.begun.emit()
         if snapshot.weights is not None:
             self.latest = snapshot.weights
-            if snapshot.held_out_psnr is None or snapshot.held_out_psnr == snapshot.best_psnr:
+            if snapshot.held_out_psnr is None or (snapshot.looked and snapshot.held_out_psnr == snapshot.best_psnr):
                 self.best = snapshot.weights
             self.looked.emit()
         self.progressed.emit(snapshot)

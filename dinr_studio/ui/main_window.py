@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from dinr_studio.samples import SAMPLES
+from dinr_studio.ui.availability import possible_commands
 from dinr_studio.ui.commands import Commands
 from dinr_studio.ui.dialogs.choose_dataset import ChooseDataset
 from dinr_studio.ui.menus import build_actions, build_menus, build_toolbar
@@ -205,6 +207,12 @@ class MainWindow(QMainWindow):
         self.settings.setValue("recent", recent)
         self._show_recent()
 
+    def _remember_session(self) -> None:
+        """What `restore` brings back: the open file or run, and the settings chosen for a fit."""
+        if self.studio.volume is not None:
+            file = str(self.studio.run_path or self.studio.file)
+            self.settings.setValue("session", json.dumps({"file": file, "chosen": self.field_panel.chosen()}))
+
     def recent_files(self) -> list[str]:
         """Files opened lately, newest first."""
         found = self.settings.value("recent") or []
@@ -253,26 +261,15 @@ class MainWindow(QMainWindow):
     @Slot()
     def _follow(self) -> None:
         """Switches commands on and off by what is possible now."""
-        studio, fit = self.studio, self.studio.fit
-        opened, running = studio.volume is not None, fit.running
-        field, deep = studio.field is not None, self.volume_view.usable
-        resumable = studio.run is not None and studio.run.state is not None and not studio.run.finished
-        possible = {
-            "close": opened, "export": field, "mesh": field and deep, "picture": opened,
-            "plot": opened, "copy": opened, "movie": deep, "auto-contrast": opened,
-            "settings-reset": opened and not running, "show-data": opened, "show-field": opened,
-            "show-residual": opened, "show-wipe": opened, "fit-view": opened, "zoom-in": opened, "zoom-out": opened,
-            "enlarge": deep,
-            "play": studio.time_axis is not None, "best": running, "look": field and not running,
-            "fit": opened and not running and self.field_panel.config is not None, "pause": running and not fit.ending,
-            "done": running and not fit.ending, "discard": running and not fit.ending,
-            "resume": opened and resumable and not running,
-        }  # fmt: skip
+        session = bool(self.settings.value("session"))
+        possible = possible_commands(self.studio, deep=self.volume_view.usable, session=session)
+        if self.field_panel.config is None:
+            possible["fit"] = False
         for name, allowed in possible.items():
             self.actions_by_name[name].setEnabled(allowed)
         self.commands.name_pause()
-        if running:
-            self.settings.setValue("fit in progress", str(fit.path))
+        if self.studio.fit.running:
+            self.settings.setValue("fit in progress", str(self.studio.fit.path))
 
     @Slot(object)
     def _on_progressed(self, snapshot: object) -> None:
@@ -342,7 +339,7 @@ class MainWindow(QMainWindow):
         self._show_docks(True)
         self.settings.setValue("geometry", self.saveGeometry())
         self.settings.setValue("state", self.saveState())
-        self.settings.setValue("chosen", self.field_panel.chosen())
+        self._remember_session()
         self.hide()
         self.commands.stop()
         self.threads_ended = self.studio.stop()

@@ -99,6 +99,19 @@ class Studio(QObject):
             given = dict(options or {})
             self._read(Work(lambda: opening(file, given), self), path.name)
 
+    def open_with_axes(self, axes: str) -> None:
+        """Reads the open file again with its stored dimensions named otherwise (letters t, z, y, x, c)."""
+        kept = {name: value for name, value in self.options.items() if name not in ("voxel_size", "unit", "crop")}
+        self.open(self.file, {**kept, "axes": axes})
+
+    @property
+    def stored_axes(self) -> str:
+        """The letters of the open file's stored dimensions, as far as they are known."""
+        if self.volume is None:
+            return ""
+        found = "".join(self.volume.grid.axes) + ("c" if self.volume.channels > 1 else "")
+        return str(self.options.get("axes") or found)
+
     def open_run(self, path: Path, data: str | None) -> None:
         """Opens a run file with its data, which is looked for where it was unless `data` says where it is now."""
         self._read(Work(lambda: opening_run(path, data), self), path.name)

@@ -8,6 +8,7 @@ import shutil
 
 import mrcfile
 import numpy as np
+import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSettings, Qt, QThread, QTimer
 from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
@@ -25,7 +26,9 @@ from dinr_studio.ui.main_window import MainWindow
 @pytest.fixture(scope="session")
 def qapp():
     """The program's own application, which pytest-qt's fixtures take up."""
-    return make_application()
+    application = make_application()
+    pg.setConfigOption("mouseRateLimit", -1)  # events of tests come faster than a hand's
+    return application
 
 
 @pytest.fixture
@@ -134,7 +137,7 @@ def opened(window, qtbot, small_map):
 
 def open_in(window, qtbot, path):
     """Opens a file and waits until its settings are worked out."""
-    with qtbot.waitSignal(window.studio.volume_opened, timeout=60_000):
+    with qtbot.waitSignal(window.studio.volume_opened, timeout=30_000):
         window.open(str(path))
     qtbot.waitUntil(lambda: window.field_panel.config is not None, timeout=60_000)
 
@@ -145,7 +148,8 @@ def start_fit(qtbot):
 
     def start(window, **changes):
         window.field_panel.change(**{"width": 16, "steps": 2, "max_epochs": 100_000, "batch": 512, **changes})
-        qtbot.waitUntil(lambda: window.field_panel.config.field.width == changes.get("width", 16), timeout=60_000)
+        wanted, panel = changes.get("width", 16), window.field_panel
+        qtbot.waitUntil(lambda: panel.config is not None and panel.config.field.width == wanted, timeout=60_000)
         window.actions_by_name["fit"].trigger()
         qtbot.waitUntil(lambda: window.studio.fit.last is not None and window.studio.fit.last.step > 5, timeout=60_000)
 
@@ -204,6 +208,14 @@ def fitted(window, qtbot, finished_run):
 
 class Mouse:
     """What a hand does with a mouse; positions are in the widget's pixels."""
+
+    @staticmethod
+    def move(widget, place):
+        """Moves over a widget; unlike QTest's, this tells the widget again of where the cursor was already."""
+        place, none = QPointF(place), Qt.MouseButton.NoButton
+        glob = QPointF(widget.mapToGlobal(place))
+        event = QMouseEvent(QEvent.Type.MouseMove, place, glob, none, none, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(widget, event)
 
     @staticmethod
     def drag(widget, start, stop, steps=6):

@@ -37,11 +37,11 @@ def voxel_place(pane, row, column):
     )
 
 
-def hover(qtbot, pane, voxel, said):
+def hover(qtbot, mouse, pane, voxel, said):
     """Holds the cursor over a voxel until something is said; pyqtgraph passes over movements that come too fast."""
 
     def tried():
-        qtbot.mouseMove(pane.view.viewport(), voxel_place(pane, *voxel))
+        mouse.move(pane.view.viewport(), voxel_place(pane, *voxel))
         return said()
 
     qtbot.waitUntil(tried)
@@ -59,7 +59,8 @@ def test_a_slice_shows_every_voxel_at_its_place(opened, qtbot, pixels):
     opened.studio.set_limits(low, high)
     opened.studio.move_crosshair({0: 7, 1: 5, 2: 6})
     rng = np.random.default_rng(1)
-    for number, pane in enumerate(opened.slices.shown):
+    for number, pane in enumerate(opened.slices.panes):
+        opened.slices.show_alone(pane)
         pane.scale_bar.hide()  # it lies over some voxels
         expected = true_slice(opened, number)
         found = [(rng.integers(expected.shape[0]), rng.integers(expected.shape[1])) for _ in range(40)]
@@ -71,9 +72,8 @@ def test_a_slice_shows_every_voxel_at_its_place(opened, qtbot, pixels):
             places = [voxel_place(pane, *place) for place in found]
             return np.array([picture[at.y(), at.x()] for at in places])
 
-        qtbot.waitUntil(lambda shown=shown: shown().std() > 20)
         values = np.array([expected[place] for place in found])
-        assert spearmanr(shown(), values).statistic > 0.995
+        qtbot.waitUntil(lambda shown=shown, values=values: spearmanr(shown(), values).statistic > 0.995)
 
 
 def test_a_click_moves_the_crosshair_in_all_slices(opened, qtbot):
@@ -113,11 +113,11 @@ def test_arrows_move_the_crosshair_and_page_keys_and_sliders_the_slice(opened, q
     assert opened.studio.crosshair == (10, 10, 0)  # it stays within
 
 
-def test_the_status_line_says_where_the_cursor_is_and_what_is_there_with_units(opened, qtbot):
+def test_the_status_line_says_where_the_cursor_is_and_what_is_there_with_units(opened, qtbot, mouse):
     pane = opened.slices.shown[1]  # z by x
-    hover(qtbot, pane, (2, 3), lambda: "data" in opened.status.place.text())
+    hover(qtbot, mouse, pane, (2, 3), lambda: "data" in opened.status.place.text())
     before, at = opened.status.place.text(), voxel_place(pane, 14, 5)
-    hover(qtbot, pane, (14, 5), lambda: opened.status.place.text() != before)
+    hover(qtbot, mouse, pane, (14, 5), lambda: opened.status.place.text() != before)
     said = opened.status.place.text().replace("−", "-")
     (z, z_unit), (y, _), (x, _) = (re.search(rf"{axis} (\S+) (\w+)", said).groups() for axis in "zyx")
     grid = opened.studio.volume.grid
@@ -128,7 +128,7 @@ def test_the_status_line_says_where_the_cursor_is_and_what_is_there_with_units(o
     assert float(y) == pytest.approx(grid.world(np.array(opened.studio.crosshair))[1], abs=0.01)
     value = float(re.search(r"data (\S+)", said).group(1))
     assert value == pytest.approx(true_slice(opened, 1)[14, 5], abs=1e-3)
-    hover(qtbot, pane, (0, -8), lambda: opened.status.place.text() == "")
+    hover(qtbot, mouse, pane, (0, -8), lambda: opened.status.place.text() == "")
 
 
 def test_voxels_of_unlike_sizes_have_their_true_proportions(opened):
@@ -208,7 +208,7 @@ def test_without_a_field_the_panes_say_what_to_do(opened, qtbot):
     assert all(pane.sign.text() == "" for pane in opened.slices.panes)
 
 
-def test_the_residual_is_the_field_less_the_data_in_colours_about_zero(fitted, qtbot):
+def test_the_residual_is_the_field_less_the_data_in_colours_about_zero(fitted, qtbot, mouse):
     fitted.studio.move_crosshair({0: 6, 1: 11, 2: 3})
     qtbot.keyClick(fitted, KEY.Key_3)
     panes = fitted.slices.shown
@@ -227,7 +227,7 @@ def test_the_residual_is_the_field_less_the_data_in_colours_about_zero(fitted, q
         low, high = pane.bar.levels()
         assert low == -high
         assert high == pytest.approx(np.percentile(np.abs(expected), 99.5), rel=1e-3)
-    hover(qtbot, panes[0], (2, 12), lambda: "field" in fitted.status.place.text())
+    hover(qtbot, mouse, panes[0], (2, 12), lambda: "field" in fitted.status.place.text())
     value = float(fitted.status.place.text().replace("−", "-").split("field ")[1])
     assert value == pytest.approx(wholly[6, 2, 12], abs=1e-3)
 
@@ -245,12 +245,10 @@ def test_a_wipe_shows_one_side_left_and_the_other_right_of_a_line_that_can_be_dr
 
     data, field = settled(KEY.Key_1), settled(KEY.Key_2)
     settled(KEY.Key_4)
-    print(pane.box.viewRange(), pane.view.size(), pane.wipe.value())
     start, stop = place_of(pane, pane.wipe.value(), -2), voxel_place(pane, 3, 4)
     mouse.drag(pane.view.viewport(), start, QPointF(stop.x(), start.y()))
-    print(pane.box.viewRange(), pane.view.size(), start, stop, pane.wipe.value())
     assert place_of(pane, pane.wipe.value(), 0).x() == pytest.approx(stop.x(), abs=2)
-    qtbot.mouseMove(pane.view.viewport(), QPointF(5, 5).toPoint())
+    mouse.move(pane.view.viewport(), QPointF(5, 5))
     wiped = pixels(pane.view)
     left, right = voxel_place(pane, 0, 0), voxel_place(pane, 15, 15)
     rows = slice(right.y(), left.y())

@@ -1,5 +1,6 @@
 """Opening: every way in, what is asked, and what is said when it cannot be."""
 
+import shutil
 import threading
 
 import h5py
@@ -12,8 +13,18 @@ from PySide6.QtWidgets import QApplication, QDialogButtonBox, QPushButton
 
 from dinr_studio.__main__ import main
 from dinr_studio.samples import SAMPLES
+from dinr_studio.ui.main_window import MainWindow
 
 LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def window(lent_window):
+    """One window for all tests, each time on its welcome page and without recent files."""
+    lent_window.studio.close_volume()
+    lent_window.settings.remove("recent")
+    lent_window._show_recent()
+    return lent_window
 
 
 def spread(shape, seed=0):
@@ -97,16 +108,17 @@ def test_a_lone_file_on_the_command_line_opens_the_window_with_it(monkeypatch, t
     assert len(called) == 4
 
 
-def test_running_the_program_with_a_file_opens_it(qapp, qtbot, settings_folder, monkeypatch, small_map):
+def test_running_the_program_with_a_file_opens_it(window, qapp, qtbot, settings_folder, monkeypatch, small_map):
     from dinr_studio.ui import application
 
     class Running:
         @staticmethod
         def exec():
-            (window,) = (w for w in qapp.topLevelWidgets() if w.objectName() == "" and hasattr(w, "studio"))
-            opened_as(window, qtbot, (20, 18, 16))
-            assert window.isVisible()
-            window.close()
+            windows = (widget for widget in qapp.topLevelWidgets() if isinstance(widget, MainWindow))
+            (own,) = (one for one in windows if one is not window)
+            opened_as(own, qtbot, (20, 18, 16))
+            assert own.isVisible()
+            own.close()
             return 7
 
     monkeypatch.setattr(application, "make_application", Running)
@@ -208,14 +220,21 @@ def test_a_run_file_opens_with_its_data_and_shows_its_field(window, open_file, f
     assert window.recent_files()[0] == str(finished_run)
 
 
-def test_a_run_whose_data_is_gone_says_which_file_it_needs(window, qtbot, stopped_run, monkeypatch):
+def test_a_run_whose_data_has_moved_asks_where_it_is(window, qtbot, stopped_run, small_map, tmp_path, monkeypatch):
     from dinr_studio.training import run_data
+    from dinr_studio.ui import commands
 
     monkeypatch.setattr(run_data.Path, "exists", lambda path: path.name != "small map.mrc")
     window.open(str(stopped_run))
-    qtbot.waitUntil(lambda: window.notice.sentence.property("role") == "fault", timeout=30_000)
-    assert "small map.mrc is not there any more" in window.notice.sentence.text()
+    qtbot.waitUntil(lambda: "small map.mrc is not there any more" in window.notice.sentence.text(), timeout=30_000)
     assert window.studio.volume is None
+    moved = shutil.copy(small_map, tmp_path / "moved.mrc")
+    monkeypatch.setattr(commands.QFileDialog, "getOpenFileName", lambda *given: (str(moved), ""))
+    qtbot.waitUntil(window.notice.button.isVisible)
+    qtbot.mouseClick(window.notice.button, LEFT)
+    opened_as(window, qtbot, (20, 18, 16))
+    assert window.studio.file == str(moved)
+    assert window.studio.field is not None
 
 
 def test_a_picture_shows_one_pane_with_its_first_row_on_top(window, qtbot, open_file, tmp_path, pixels):
@@ -245,6 +264,7 @@ def test_a_volume_with_time_shows_a_slider_and_plays(window, qtbot, open_file, t
     qtbot.keyClick(bar.slider, Qt.Key.Key_Left)
     assert studio.crosshair[0] == 1
     assert bar.label.text().startswith("2 of 4")
+    print(window.slices.panes[0].plane, window.slices.panes[0].isHidden(), window.slices.shown, studio.crosshair, window.slices.panes[0]._shown_data)
     np.testing.assert_array_equal(window.slices.panes[0]._data, studio.volume.values[1, 3, :, :, 0])
     frames = set()
     studio.crosshair_moved.connect(lambda: frames.add(studio.crosshair[0]))

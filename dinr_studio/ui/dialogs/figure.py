@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QImage, QPainter, QRegion
@@ -19,6 +20,7 @@ from dinr_studio.ui.views.slice_pane import SlicePane
 from dinr_studio.ui.views.slices import Slices
 from dinr_studio.ui.views.volume_view import VolumeView
 
+SHARPNESS = "pixels_per_voxel"  # the method by which a slice knows how finely to ask for the field
 SMALLEST = 30  # pixels on the screen below which a pane counts as closed
 
 
@@ -87,7 +89,7 @@ def volume_picture(view: VolumeView, size: QSize, ratio: float) -> QImage:
 
 @contextmanager
 def _scaled(canvas: SceneCanvas, size: tuple[int, int]) -> Iterator[None]:
-    """Lets a canvas fill a picture of any size: vispy 0.16 draws one no larger than it is on the screen."""
+    """Lets a canvas fill a picture of any size: vispy 0.17 draws it no larger than on the screen."""
     plain = canvas._update_transforms
 
     def scaled() -> None:
@@ -113,16 +115,22 @@ def stretched(view: VolumeView, size: QSize) -> Iterator[None]:
         view.holder.setGeometry(before)
 
 
-def ask_finer(slices: Slices, factor: float) -> None:
-    """Asks for the field at a multiple of the screen's resolution, where a slice shows it."""
+def sharpen(slices: Slices, factor: float) -> None:
+    """From now on slices want the field at a multiple of the screen's resolution."""
     for pane in slices.shown:
-        plane, rectangle = pane._field_plane(), pane._rectangle()
-        if plane is None or rectangle is None:
-            continue
-        contents = pane._contents()
-        for tiles, name in ((pane.tiles, "Field"), (pane.other_tiles, "Other run")):
-            if name in contents:
-                tiles.want(plane, rectangle, factor * pane.pixels_per_voxel())
+        setattr(pane, SHARPNESS, partial(_sharper, pane, factor))
+        pane._ask_for_tiles()
+
+
+def unsharpen(slices: Slices) -> None:
+    """From now on slices want no more than the screen shows."""
+    for pane in slices.panes:
+        if pane.__dict__.pop(SHARPNESS, None) is not None:
+            pane._ask_for_tiles()
+
+
+def _sharper(pane: SlicePane, factor: float) -> float:
+    return factor * SlicePane.pixels_per_voxel(pane)
 
 
 def open_tiles(slices: Slices) -> int:

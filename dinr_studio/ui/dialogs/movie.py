@@ -13,6 +13,7 @@ from PySide6.QtCore import QSize, QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSpinBox, QWidget
 from vispy.scene.cameras import TurntableCamera
+from vispy.util.quaternion import Quaternion
 
 from dinr_studio.errors import OutputError
 from dinr_studio.ui.colours import bytes_in_words, number
@@ -209,8 +210,9 @@ def _turn(scene: VolumeScene, degrees: float) -> None:
     camera = scene.camera
     if isinstance(camera, TurntableCamera):
         camera.azimuth += degrees
-    else:
-        camera.orbit(degrees, 0.0)
+    else:  # an arcball's quaternion has the vertical axis in the middle
+        turn = Quaternion.create_from_axis_angle(np.radians(degrees), 0.0, 1.0, 0.0)
+        camera.set_state({"_quaternion": camera.get_state()["_quaternion"] * turn})
 
 
 class _GivenUpError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from PySide6.QtCore import QBuffer, QIODevice, QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QWidget
 
-from dinr_studio.ui.dialogs.figure import Part, ask_finer, figure, figure_size, open_tiles, parts
+from dinr_studio.ui.dialogs.figure import Part, figure, figure_size, open_tiles, parts, sharpen, unsharpen
 from dinr_studio.ui.dialogs.paper import PAPER, Colours
 from dinr_studio.ui.dialogs.place import PlaceRow
 from dinr_studio.ui.dialogs.saving import SaveDialog, Step, stem_of, write_file
@@ -27,7 +27,9 @@ AS_SHOWN, ON_WHITE = "As on the screen", "Black on white"
 SCALES = (1, 2, 3, 4)
 USUAL_SCALE = 2
 PATIENCE = 60.0  # seconds that a picture waits for the field at its resolution
+SILENCE = 1.5  # seconds of waiting that nobody is told of: the notice takes room from what is to be drawn
 SETTLE = 60  # milliseconds from the last tile's coming until the slice has it
+GONE = "What was to be saved is not shown any more; show it and save the picture again."
 TOO_LARGE = "The graphics card could not draw the 3D view that large ({error}); choose a smaller scale."
 
 
@@ -76,28 +78,26 @@ class PictureDialog(SaveDialog):
     def job(self) -> PictureJob:
         """The work of it."""
         colours = PAPER if self.colours.currentText() == ON_WHITE else plot_colours()
-        return PictureJob(self._slices, self.chosen, self.ratio, colours, self.place.path)
+        names = [part.name for part in self.chosen]
+        return PictureJob(self._slices, names, self.ratio, colours, self.place.path)
 
 
 class PictureJob(ExportJob):
     """Waits for the field at the picture's resolution, draws, and writes off the window's thread."""
 
-    def __init__(self, slices: Slices, chosen: list[Part], ratio: float, colours: Colours, path: Path) -> None:
+    def __init__(self, slices: Slices, names: Sequence[str], ratio: float, colours: Colours, path: Path) -> None:
         super().__init__(path, self._write, lambda report: f"The picture is in {path}.")
-        self._slices, self._chosen, self._ratio, self._colours = slices, chosen, ratio, colours
+        self._slices, self._names, self._ratio, self._colours = slices, names, ratio, colours
         self._image = QImage()
-        self._deadline = 0.0
+        self._began = 0.0
         self._settled = 0
         self._wait = QTimer(self, interval=SETTLE)
         self._wait.timeout.connect(self._on_waited)
 
     def start(self) -> None:
         """Asks for the field; everything else follows."""
-        self._deadline = time.monotonic() + PATIENCE
-        factor = self._ratio / self._slices.devicePixelRatioF()
-        if factor > 1:
-            ask_finer(self._slices, factor)
-        self._tell("waiting for the field at the picture's resolution")
+        self._began = time.monotonic()
+        sharpen(self._slices, self._ratio / self._slices.devicePixelRatioF())
         self._wait.start()
 
     def cancel(self) -> None:
@@ -106,23 +106,37 @@ class PictureJob(ExportJob):
             super().cancel()
             return
         self._wait.stop()
+        unsharpen(self._slices)
         self.cancelled = True
         QTimer.singleShot(0, self._on_ended)  # not at once: who cancels may be going through all jobs
 
     @Slot()
     def _on_waited(self) -> None:
-        late = time.monotonic() > self._deadline
+        waited = time.monotonic() - self._began
         self._settled = 0 if open_tiles(self._slices) else self._settled + 1
-        if self._settled < 2 and not late:
+        if self._settled < 2 and waited < PATIENCE:
+            if waited > SILENCE:
+                self._tell("waiting for the field at the picture's resolution")
             return
         self._wait.stop()
-        try:
-            self._image = figure(self._chosen, self._ratio, self._colours)
-        except RuntimeError as error:
-            self._on_failed(TOO_LARGE.format(error=error))
+        fault = self._draw()
+        unsharpen(self._slices)
+        if fault:
+            self._on_failed(fault)
             self._on_ended()
-            return
-        super().start()
+        else:
+            super().start()
+
+    def _draw(self) -> str:
+        """Draws the picture; what went wrong comes back, or nothing."""
+        chosen = [part for part in parts(self._slices) if part.name in self._names]
+        if not chosen:
+            return GONE
+        try:
+            self._image = figure(chosen, self._ratio, self._colours)
+        except RuntimeError as error:
+            return TOO_LARGE.format(error=error)
+        return ""
 
     def _write(self, threads: int) -> Iterator[Step]:
         yield from write_file(self.path, lambda: as_png(self._image))

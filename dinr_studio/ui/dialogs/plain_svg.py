@@ -49,7 +49,7 @@ def _put_right(root: Element, name: str, box: Box) -> None:
         if found is not None:
             a, b, c, d, e, f = (float(number) for number in found[1].split(","))
             _work_in(group, (a, b, c, d, e, f))
-            if not isclose(abs(a * d - b * c), 1.0, rel_tol=1e-4):
+            if len(group) and not isclose(abs(a * d - b * c), 1.0, rel_tol=1e-4):
                 group.set("clip-path", f"url(#{name})")
     for element in root.iter():
         element.attrib.pop(EFFECT, None)

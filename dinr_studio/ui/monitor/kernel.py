@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QSplitter, QVBoxLayout, QWidget
 
-from dinr_studio.training.monitor import KernelLook
 from dinr_studio.ui.colours import number
 from dinr_studio.ui.monitor.plots import Plot
+
+if TYPE_CHECKING:
+    from dinr_studio.training.monitor import KernelLook
 
 MEASURES = {
     "effective rank": ("effective_rank", "effective rank"),

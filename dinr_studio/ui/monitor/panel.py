@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QTabWidget, QWidget
 
 from dinr_studio.analysis.diagnosis import Finding, Signs, diagnose
-from dinr_studio.sampling.latent import LatentProfile
 from dinr_studio.training.run import Run
 from dinr_studio.ui.evaluator import Answer, Question
 from dinr_studio.ui.monitor.held_out import HeldOutTab
@@ -23,6 +22,9 @@ from dinr_studio.ui.monitor.spectrum import SpectrumTab
 from dinr_studio.ui.monitor.trajectory import TrajectoryTab
 from dinr_studio.ui.monitor.watch import Look, Watch
 from dinr_studio.ui.studio import Studio
+
+if TYPE_CHECKING:
+    from dinr_studio.sampling.latent import LatentProfile
 
 LIST_EVERY = 15_000  # milliseconds between readings of the table while a fit saves itself
 OVERLAID, COMPARED = "overlaid runs", "compared run"

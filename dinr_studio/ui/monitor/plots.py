@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from dinr_studio.ui.colours import number
 from dinr_studio.ui.theme import CURVES, plot_colours, small_font
 
+AXIS_HEIGHT = 32  # pixels, ticks and title
 DECADE_PIXELS = 28  # that a decade of a logarithmic axis needs for its number
 CLOCKS = {"step": "step", "epoch": "epoch", "seconds": "elapsed"}
 LABELS = {"step": "optimiser step", "epoch": "epoch", "seconds": "time of training (s)"}
@@ -62,9 +63,10 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             item.getAxis(side).enableAutoSIPrefix(False)
             item.getAxis(side).setStyle(tickFont=small_font(), tickTextOffset=2)
             item.getAxis(side).label.setFont(small_font())
+        item.getAxis("bottom").setHeight(AXIS_HEIGHT)
         item.showGrid(x=True, y=True, alpha=0.15)
         self.legend = item.addLegend(offset=(-8, 6), labelTextSize="8pt", verSpacing=-4)
-        self.setMinimumSize(160, 110)
+        self.setMinimumSize(110, 60)
         self.restyle()
 
     def curve(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from dinr_studio.training.monitor import Spectra
 from dinr_studio.ui.monitor.plots import Plot
+
+if TYPE_CHECKING:
+    from dinr_studio.training.monitor import Spectra
 
 
 class SpectrumTab(QWidget):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
@@ -10,9 +11,11 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QSplitter, QVBoxLayout, QWidget
 
 from dinr_studio.analysis.diagnosis import Finding
-from dinr_studio.sampling.latent import LatentProfile
 from dinr_studio.ui.monitor.plots import Plot
 from dinr_studio.ui.theme import CURVES
+
+if TYPE_CHECKING:
+    from dinr_studio.sampling.latent import LatentProfile
 
 TICKS = 200
 

@@ -70,6 +70,14 @@ class DataPanel(QWidget):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             self.facts[name] = label
             form.addRow(name, label)
+        self.axes = QLineEdit()
+        self.axes.setAccessibleName("Axes")
+        self.axes.setToolTip(
+            "Letters t, z, y, x and c (channel) of the stored array's dimensions, slowest first; "
+            "change them where the file says nothing of them, or lies"
+        )
+        self.axes.editingFinished.connect(self._on_axes)
+        form.addRow("Axes", self.axes)
         self.channel = QComboBox()
         self.channel.setAccessibleName("Channel")
         self.channel.setToolTip("Which of the values of each voxel is shown")
@@ -208,6 +216,7 @@ class DataPanel(QWidget):
         self._on_grid()
         self._on_channel()
         self._on_box()
+        self._on_fit_state()
         self._on_colormap()
 
     @Slot()
@@ -228,6 +237,7 @@ class DataPanel(QWidget):
             for extent, unit in zip(grid.extent, grid.units, strict=True)
         ]
         self._state("Size", f"{' × '.join(lengths)} {grid.units[0] if alike else ''}".rstrip())
+        self.axes.setText(self.studio.stored_axes)
         self._state("Range", f"{number(low)} to {with_unit(high, volume.value_unit)}")
         self._state(
             "Missing", f"{100 * volume.missing_share:.3g} % of the voxels" if volume.missing_share else "nothing"
@@ -297,6 +307,7 @@ class DataPanel(QWidget):
         for _, edit in self.sizes:
             edit.setEnabled(free)
         self.unit.setEnabled(free)
+        self.axes.setEnabled(free and self.studio.run is None)
         for _, first, last in self.ends:
             first.setEnabled(free)
             last.setEnabled(free)
@@ -316,6 +327,13 @@ class DataPanel(QWidget):
     def _on_channel_chosen(self, index: int) -> None:
         if index >= 0:
             self.studio.set_channel(index)
+
+    @Slot()
+    def _on_axes(self) -> None:
+        text, known = self.axes.text().strip().lower(), self.studio.stored_axes
+        self.axes.setText(known)  # until the file has been read anew
+        if text and text != known:
+            self.studio.open_with_axes(text)
 
     @Slot()
     def _on_voxel_size(self) -> None:

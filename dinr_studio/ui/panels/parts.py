@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QToolButton, QWidget
 
-NARROWEST = 235  # pixels
+NARROWEST = 200  # pixels
 
 
 def heading(text: str) -> QLabel:

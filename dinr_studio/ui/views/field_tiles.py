@@ -15,9 +15,9 @@ from dinr_studio.sampling.plane import Plane, Tile, tiles_in
 from dinr_studio.ui.evaluator import Answer, Evaluator, FieldState, Question, field_for
 
 LOWEST_LEVEL, HIGHEST_LEVEL = -6, 14
-COARSER = (4, 2, 0)  # levels above the wanted one that are asked for, coarsest first
-KEPT_TILES = 1500
-MOST_WANTED = 600
+COARSER = (5, 3, 2, 0)  # levels above the wanted one that are asked for, coarsest first
+KEPT_TILES = 8000
+MOST_WANTED = 6000
 SHARPNESS = 0.25  # of a level: a tile's pixel may be 2^0.25 of the screen's
 
 Rectangle = tuple[tuple[float, float], tuple[float, float]]  # ranges of row and column index

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from dinr_studio.ui.colours import with_unit
 from dinr_studio.ui.theme import small_font
 
+LOWEST = 90  # pixels of height below which the bar would hide the picture
 SHARE = 0.22  # of the picture's width, at most
 
 
@@ -36,7 +37,7 @@ class ScaleBar(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draws bar and length at the bottom right of the picture."""
-        if not (self._per_pixel > 0 and math.isfinite(self._per_pixel)) or self.width() < 60:
+        if not (self._per_pixel > 0 and math.isfinite(self._per_pixel)) or self.height() < LOWEST:
             return
         length = round_length(self._per_pixel * self._right * SHARE)
         width = length / self._per_pixel

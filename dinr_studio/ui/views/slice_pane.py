@@ -22,6 +22,7 @@ from dinr_studio.ui.views.scale_bar import ScaleBar
 
 MODES = ("Data", "Field", "Residual", "Wipe")
 SIDES = ("Data", "Field", "Residual", "Other run")
+AXIS_HEIGHT = 32  # pixels, ticks and title
 SETTLE = 30  # milliseconds of rest before a moved view asks for tiles
 ZOOM_STEP = 1.25
 
@@ -112,6 +113,7 @@ class SlicePane(QWidget):
             axis.setStyle(tickFont=small_font(), tickTextOffset=2)
             axis.label.setFont(small_font())
         self.view.getPlotItem().layout.addItem(self.bar, 2, 5)
+        self.view.getPlotItem().getAxis("bottom").setHeight(AXIS_HEIGHT)
         self.scale_bar = ScaleBar(self.view)
         self.box.sigRangeChanged.connect(self._on_range)
         self.box.sigResized.connect(self._on_range)
@@ -136,7 +138,7 @@ class SlicePane(QWidget):
         layout.addLayout(header)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.slider)
-        self.setMinimumSize(180, 150)
+        self.setMinimumSize(140, 100)
 
     # What is shown
 
@@ -423,8 +425,7 @@ class SlicePane(QWidget):
         limits = (-self._residual_limit, self._residual_limit) if residual else self.studio.limits
         self.bar.setColorMap(colormap(DIVERGING if residual else self.studio.colormap))
         self.bar.setLevels(values=limits)
-        label = "field − data" if residual else "value"
-        self.bar.getAxis("right").setLabel(f"{label} ({volume.value_unit})" if volume.value_unit else label)
+        self.bar.getAxis("right").setLabel(volume.value_unit or ("difference" if residual else "value"))
 
     def _draw_box(self) -> None:
         box, volume = self.studio.box, self.studio.volume

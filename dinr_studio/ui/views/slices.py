@@ -98,6 +98,7 @@ class Slices(QWidget):
         places: tuple[Place, ...] = (*self.panes, corner)
         for place in places:
             place.enlarge.toggled.connect(partial(self._on_enlarge, place))
+        studio.volume_opened.connect(self._on_opened)
         studio.crosshair_moved.connect(self._on_moved)
         studio.field_changed.connect(self._on_field)
         for signal in (studio.limits_changed, studio.colormap_changed, studio.channel_changed, studio.box_changed):
@@ -140,8 +141,6 @@ class Slices(QWidget):
             places = ((spatial[0], spatial[1], None),)
         self._deep = deep
         self.show_alone(None)
-        for pane in self.panes[len(places) :]:
-            pane.forget()
         for pane, (rows, columns, across) in zip(self.panes, places, strict=False):
             pane.set_axes(rows, columns, across)
         self.time.follow()
@@ -196,6 +195,12 @@ class Slices(QWidget):
         for pane in self.panes:
             pane.restyle()
         self.time.restyle()
+
+    @Slot()
+    def _on_opened(self) -> None:
+        """The planes of the volume before may not exist in this one: none is drawn until `show_volume`."""
+        for pane in self.panes:
+            pane.forget()
 
     @Slot()
     def _on_moved(self) -> None:

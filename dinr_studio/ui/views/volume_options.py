@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from dinr_studio.ui.views.transfer import TransferEditor
-from dinr_studio.ui.views.volume_scene import CAMERAS, Clip
+from dinr_studio.ui.views.volume_look import CAMERAS, Clip
 
 FINE = 200  # ticks of a slider over its whole range
 

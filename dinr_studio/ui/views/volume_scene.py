@@ -6,7 +6,6 @@ Scene units: the world, moved so that the box's centre is at 0 and scaled so tha
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,44 +20,15 @@ from vispy.visuals.transforms import STTransform
 from dinr_studio.coordinates import Grid, reversed_axes
 from dinr_studio.sampling.block import Block
 from dinr_studio.ui.views.pace import FINEST, MOVING, RESTING, TRAINING, Pace
-from dinr_studio.ui.views.transfer import TransferFunction
+from dinr_studio.ui.views.volume_look import METHODS, Look
 
-METHODS = {  # the names that people see, and vispy's
-    "MIP": "mip",
-    "Attenuated MIP": "attenuated_mip",
-    "Translucent": "translucent",
-    "Average": "average",
-    "Isosurface": "iso",
-    "Slicing plane": "mip",
-}
-CAMERAS = {"Turntable": TurntableCamera, "Arcball": ArcballCamera}
+CAMERA_KINDS = {"Turntable": TurntableCamera, "Arcball": ArcballCamera}
 BACKGROUND = "#101216"
 MARGIN = 50  # pixels that the axes need below and above the box
 REST = 250  # milliseconds after the last movement until the volume is drawn finely
 FIELD_OF_VIEW = 35.0
 BOX_COLOUR, CROSSHAIR_COLOUR = (0.55, 0.58, 0.63, 1.0), (0.88, 0.51, 0.08, 1.0)
 EDGES = ((0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7))
-
-Clip = tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class Look:
-    """How volumes are drawn. span: values that become 0 and 1 in the texture; limits and level in the value's unit.
-
-    clip: shares (start, stop) of the box that are kept along z, y and x. plane_axis: 0, 1 or 2 for z, y, x.
-    """
-
-    method: str = "MIP"
-    span: tuple[float, float] = (0.0, 1.0)
-    limits: tuple[float, float] = (0.0, 1.0)
-    level: float = 0.5
-    attenuation: float = 1.0
-    colours: str = "gray"
-    transfer: TransferFunction = field(default_factory=TransferFunction)
-    clip: Clip = ((0.0, 1.0),) * 3
-    plane_axis: int = 0
-    plane_thickness: float = 1.0
 
 
 class _Half:
@@ -286,8 +256,8 @@ class VolumeScene(QObject):
     # The camera
 
     def set_camera(self, name: str) -> None:
-        """One of CAMERAS, for both halves."""
-        cameras = [CAMERAS[name](fov=FIELD_OF_VIEW) for _ in self._halves]
+        """One of CAMERAS (volume_look.py), for both halves."""
+        cameras = [CAMERA_KINDS[name](fov=FIELD_OF_VIEW) for _ in self._halves]
         for half, camera in zip(self._halves, cameras, strict=True):
             half.view.camera = camera
         cameras[0].link(cameras[1])

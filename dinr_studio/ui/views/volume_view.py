@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPoint, QSignalBlocker, Qt, QTimer, Slot
@@ -16,9 +17,12 @@ from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.theme import icon
 from dinr_studio.ui.views.axes_overlay import AxesOverlay
 from dinr_studio.ui.views.transfer import TransferFunction
+from dinr_studio.ui.views.volume_look import METHODS, Look
 from dinr_studio.ui.views.volume_options import FINE, VolumeOptions
-from dinr_studio.ui.views.volume_scene import METHODS, Look, VolumeScene
 from dinr_studio.ui.views.volume_source import VolumeSource
+
+if TYPE_CHECKING:
+    from dinr_studio.ui.views.volume_scene import VolumeScene
 
 log = logging.getLogger(__name__)
 
@@ -148,13 +152,15 @@ class VolumeView(QWidget):
         layout.addLayout(header)
         layout.addWidget(self.level_row)
         layout.addWidget(self.holder, 1)
-        self.setMinimumSize(180, 150)
+        self.setMinimumSize(140, 100)
 
     def _make_scene(self) -> None:
         try:
             import vispy
 
             vispy.use(app="pyside6")
+            from dinr_studio.ui.views.volume_scene import VolumeScene
+
             self.scene = VolumeScene(self)
         except Exception as error:  # a display without OpenGL fails in many ways, and slices must go on
             log.exception("no 3D view")

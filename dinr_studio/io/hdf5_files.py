@@ -1,0 +1,102 @@
+"""HDF5 files to write to that survive a full disk.
+
+HDF5's library cannot close a file whose last writes fail: it complains, and crashes the process later. So it is handed
+a file that never fails it. That file keeps the first refusal of the operating system and drops what comes after, and
+whoever writes learns of the refusal here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class ForgivingFile(io.RawIOBase):
+    """A file on the disk that takes every write; refusal is the first error that it met, or None."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = io.FileIO(path, "w+")
+        self.refusal: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Writes all of it, or drops it once a write was refused; says that it was written either way."""
+        left = memoryview(content).cast("B")
+        size = len(left)
+        while len(left) and self.refusal is None:
+            try:
+                left = left[self._file.write(left) or 0 :]
+            except OSError as error:
+                self.refusal = error
+        if len(left):
+            self._file.seek(len(left), os.SEEK_CUR)
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        """Makes the file as long as asked, unless a write was refused."""
+        if self.refusal is None:
+            try:
+                return self._file.truncate(size)
+            except OSError as error:
+                self.refusal = error
+        return self.tell() if size is None else size
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads into a buffer; zeros stand for what was dropped."""
+        view = memoryview(buffer).cast("B")
+        got = self._file.readinto(view) or 0
+        view[got:] = bytes(len(view) - got)
+        return len(view)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves to a place in the file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place in the file."""
+        return self._file.tell()
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+        super().close()
+
+
+class Hdf5Output:
+    """A new HDF5 file on a ForgivingFile: `file` is h5py's, and `check` and `close` raise what the disk refused."""
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        import h5py
+
+        self._disk = ForgivingFile(path)
+        self.file = h5py.File(self._disk, "w", **options)
+
+    def check(self) -> None:
+        """Raises the OSError of the first write that was refused, if any was."""
+        if self._disk.refusal is not None:
+            raise self._disk.refusal
+
+    def close(self) -> None:
+        """Closes the file, in any case, and checks it."""
+        try:
+            self.file.close()
+        finally:
+            self._disk.close()
+        self.check()
+
+
+@contextmanager
+def hdf5_output(path: Path, **options: Any) -> Iterator[Any]:
+    """A new HDF5 file for the time of the block; raises the OSError of the first write that was refused."""
+    output = Hdf5Output(path, **options)
+    try:
+        yield output.file
+    finally:
+        output.close()

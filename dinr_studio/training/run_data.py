@@ -13,9 +13,9 @@ from dinr_studio.volume import Volume
 def volume_of(run: Run, run_path: Path, data: str | None = None) -> Volume:
     """The volume, from `data`, or from where it was, or from beside the run file; DataNotFound where it is gone."""
     file = data or run.provenance.file
-    if data is None and not Path(file).exists():
+    if data is None and not _exists(Path(file)):
         file = str(run_path.parent / Path(file).name)
-        if not Path(file).exists():
+        if not _exists(Path(file)):
             raise DataNotFound(
                 f"The data file {run.provenance.file} is not there any more; say where it is with --data FILE."
             )
@@ -23,3 +23,10 @@ def volume_of(run: Run, run_path: Path, data: str | None = None) -> Volume:
     if volume.provenance.sha256 != run.provenance.sha256:
         raise DataNotFound(f"{file} is not the file that the run was fitted to; give the right one with --data FILE.")
     return volume
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no system allows such a name
+        return False

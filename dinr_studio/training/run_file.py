@@ -26,16 +26,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
-from dinr_studio.config import FitConfig, Settings
-from dinr_studio.coordinates import CoordinateMap, Grid
+from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DinrError, RunFileError
 from dinr_studio.io.atomic import atomic_output
 from dinr_studio.io.hdf5_files import hdf5_output
-from dinr_studio.normalisation import Normalisation
 from dinr_studio.training.run import History, Run, TrainerState
-from dinr_studio.volume import Provenance
+from dinr_studio.training.run_description import Description
 
 FORMAT, VERSION = "dinr-studio-run", 1
 SEAL_BYTES = 512
@@ -44,29 +42,7 @@ MOST_BYTES = 8 << 30
 MOST_INFLATION = 1100  # gzip can't shrink further; a file that claims more is not honest
 MOST_OBJECTS, DEEPEST = 20_000, 5
 FILTERS = {"gzip", None}
-
-
-class Description(Settings):
-    """The part of a run that is stored as JSON."""
-
-    run_id: str
-    program_version: str
-    created: str
-    config: FitConfig
-    grid: Grid
-    coordinates: CoordinateMap
-    normalisation: Normalisation
-    channel_ranges: tuple[tuple[float, float], ...]
-    channel_names: tuple[str, ...]
-    value_unit: str
-    provenance: Provenance
-    open_options: dict[str, JsonValue]
-    outliers: int
-    scores: dict[str, JsonValue]
-    finished: bool
-    end_reason: str
-    events: tuple[tuple[int, str], ...]
-    state: dict[str, float | int | None] | None
+OPTIMISER_KINDS = {"step", "exp_avg", "exp_avg_sq"}
 
 
 def write_run(run: Run, path: Path) -> None:
@@ -232,15 +208,6 @@ def _read_description(path: Path, file: Any) -> Description:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"]) or "its text"
         raise _damaged(path, f"its description is not valid ({where}: {fault['msg']})") from None
-    grid = description.grid
-    for entries in (description.coordinates.centre, description.coordinates.scale, description.coordinates.offset):
-        if len(entries) != len(grid.shape):
-            raise _damaged(path, "its coordinates do not fit its grid")
-    channels = len(description.channel_ranges)
-    if not 1 <= channels <= 16 or {len(description.normalisation.scale), len(description.normalisation.offset)} != {
-        channels
-    }:
-        raise _damaged(path, "its normalisation does not fit its channels")
     return description
 
 
@@ -276,6 +243,9 @@ def _read_state(
         return None
     scalars = dict(description.state)
     optimiser = {}
+    kinds = {name.partition("/")[0] for name in file["state/optimiser"]}
+    if kinds not in (set(), OPTIMISER_KINDS):
+        raise _damaged(path, f"the optimiser's state holds {', '.join(sorted(kinds))}")
     for name, dataset in _datasets(path, file["state/optimiser"], "", 0):
         kind, _, parameter = name.partition("/")
         if dataset.shape != (() if kind == "step" else shapes.get(parameter)):

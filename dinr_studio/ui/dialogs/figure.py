@@ -6,12 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QImage, QPainter, QRegion
 from PySide6.QtWidgets import QApplication, QWidget
-from vispy.scene import SceneCanvas
 
 from dinr_studio.ui.colours import with_unit
 from dinr_studio.ui.dialogs.paper import Colours, redrawn
@@ -20,7 +18,6 @@ from dinr_studio.ui.views.slice_pane import SlicePane
 from dinr_studio.ui.views.slices import Slices
 from dinr_studio.ui.views.volume_view import VolumeView
 
-SHARPNESS = "pixels_per_voxel"  # the method by which a slice knows how finely to ask for the field
 SMALLEST = 30  # pixels on the screen below which a pane counts as closed
 
 
@@ -78,30 +75,12 @@ def volume_picture(view: VolumeView, size: QSize, ratio: float) -> QImage:
     """The 3D view with its axes at a size in pixels, drawn as if the screen had so many pixels for each of its own."""
     if view.scene is None or view.overlay is None:
         return QImage()
-    with _scaled(view.scene.canvas, (size.width(), size.height())):
-        image = view.picture(size.width(), size.height())
+    image = view.picture(size.width(), size.height())
     if image is None:
         return QImage()
     image.setDevicePixelRatio(ratio)
     QWidget.render(view.overlay, image, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
     return image
-
-
-@contextmanager
-def _scaled(canvas: SceneCanvas, size: tuple[int, int]) -> Iterator[None]:
-    """Lets a canvas fill a picture of any size: vispy 0.17 draws it no larger than on the screen."""
-    plain = canvas._update_transforms
-
-    def scaled() -> None:
-        plain()
-        if canvas._fb_stack:
-            canvas.transforms.configure(viewport=(0, 0, *size), fbo_size=size, fbo_rect=(0, 0, *canvas.physical_size))
-
-    canvas._update_transforms = scaled
-    try:
-        yield
-    finally:
-        del canvas._update_transforms
 
 
 @contextmanager
@@ -118,19 +97,7 @@ def stretched(view: VolumeView, size: QSize) -> Iterator[None]:
 def sharpen(slices: Slices, factor: float) -> None:
     """From now on slices want the field at a multiple of the screen's resolution."""
     for pane in slices.shown:
-        setattr(pane, SHARPNESS, partial(_sharper, pane, factor))
-        pane._ask_for_tiles()
-
-
-def unsharpen(slices: Slices) -> None:
-    """From now on slices want no more than the screen shows."""
-    for pane in slices.panes:
-        if pane.__dict__.pop(SHARPNESS, None) is not None:
-            pane._ask_for_tiles()
-
-
-def _sharper(pane: SlicePane, factor: float) -> float:
-    return factor * SlicePane.pixels_per_voxel(pane)
+        pane.sharpen(factor)
 
 
 def open_tiles(slices: Slices) -> int:

@@ -12,8 +12,6 @@ import numpy as np
 from PySide6.QtCore import QSize, QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSpinBox, QWidget
-from vispy.scene.cameras import TurntableCamera
-from vispy.util.quaternion import Quaternion
 
 from dinr_studio.errors import OutputError
 from dinr_studio.ui.colours import bytes_in_words, number
@@ -22,7 +20,6 @@ from dinr_studio.ui.dialogs.figure import stretched, volume_picture
 from dinr_studio.ui.dialogs.place import PlaceRow
 from dinr_studio.ui.dialogs.saving import SaveDialog, Step, stem_of
 from dinr_studio.ui.exporting import ExportJob
-from dinr_studio.ui.views.volume_scene import VolumeScene
 from dinr_studio.ui.views.volume_view import VolumeView
 
 if TYPE_CHECKING:
@@ -182,7 +179,7 @@ def turned_picture(view: VolumeView, camera: dict[str, object], degrees: float, 
     try:
         with stretched(view, size / ratio):
             scene.camera.set_state(dict(camera))
-            _turn(scene, degrees)
+            scene.turn(degrees)
             return volume_picture(view, size, ratio)
     finally:
         scene.camera.set_state(before)
@@ -204,15 +201,6 @@ def save_movie(window: MainWindow, view: VolumeView, folder: Path) -> None:
     if dialog.exec():
         window.commands.start_job(MovieJob(view, dialog.plan))
     dialog.deleteLater()
-
-
-def _turn(scene: VolumeScene, degrees: float) -> None:
-    camera = scene.camera
-    if isinstance(camera, TurntableCamera):
-        camera.azimuth += degrees
-    else:  # an arcball's quaternion has the vertical axis in the middle
-        turn = Quaternion.create_from_axis_angle(np.radians(degrees), 0.0, 1.0, 0.0)
-        camera.set_state({"_quaternion": camera.get_state()["_quaternion"] * turn})
 
 
 class _GivenUpError(Exception):

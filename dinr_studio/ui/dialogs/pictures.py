@@ -11,7 +11,7 @@ from PySide6.QtCore import QBuffer, QIODevice, QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QWidget
 
-from dinr_studio.ui.dialogs.figure import Part, figure, figure_size, open_tiles, parts, sharpen, unsharpen
+from dinr_studio.ui.dialogs.figure import Part, figure, figure_size, open_tiles, parts, sharpen
 from dinr_studio.ui.dialogs.paper import PAPER, Colours
 from dinr_studio.ui.dialogs.place import PlaceRow
 from dinr_studio.ui.dialogs.saving import SaveDialog, Step, stem_of, write_file
@@ -106,7 +106,7 @@ class PictureJob(ExportJob):
             super().cancel()
             return
         self._wait.stop()
-        unsharpen(self._slices)
+        sharpen(self._slices, 1.0)
         self.cancelled = True
         QTimer.singleShot(0, self._on_ended)  # not at once: who cancels may be going through all jobs
 
@@ -120,7 +120,7 @@ class PictureJob(ExportJob):
             return
         self._wait.stop()
         fault = self._draw()
-        unsharpen(self._slices)
+        sharpen(self._slices, 1.0)
         if fault:
             self._on_failed(fault)
             self._on_ended()

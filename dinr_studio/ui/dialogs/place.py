@@ -50,7 +50,7 @@ class PlaceRow(QWidget):
     def set_suffix(self, suffix: str) -> None:
         """Gives the file another ending."""
         typed = self.edit.text().strip()
-        stem = typed[: -len(self.path.suffix)] if self.suffix in self._formats else typed
+        stem = typed[: len(typed) - len(self.path.suffix)] if self.suffix in self._formats else typed
         self.edit.setText(f"{stem}{suffix}")
 
     def fault(self) -> str:

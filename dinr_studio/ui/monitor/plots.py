@@ -130,6 +130,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             axis.setPen(foreground)
             axis.setTextPen(foreground)
         self.legend.setLabelTextColor(foreground)
+        for _, label in self.legend.items:  # pyqtgraph colours only those that come later
+            label.setText(label.text, color=foreground)
 
 
 def smoothed(values: NDArray[np.float64], strength: float) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ class SlicePane(QWidget):
         self.plane: Plane | None = None
         self.across: int | None = None
         self.sides = ["Data", "Field"]
-        self._residual_limit = 1.0
+        self._residual_limit = self._sharpness = 1.0
         self._data: NDArray[np.float32] | None = None
         self._shown_data: tuple[Plane, int] | None = None
         self._images: dict[tuple[object, ...], QImage] = {}
@@ -268,14 +268,19 @@ class SlicePane(QWidget):
         return replace(self.plane, at=held)
 
     def pixels_per_voxel(self) -> float:
-        """Screen pixels along a voxel's longer edge."""
+        """Pixels along a voxel's longer edge, of the screen or of a sharper picture of it."""
         volume = self.studio.volume
         if volume is None or self.plane is None:
             return 1.0
         width, height = self.box.viewPixelSize()
         sizes = volume.grid.voxel_size
         ratio = max(sizes[self.plane.columns] / max(width, 1e-30), sizes[self.plane.rows] / max(height, 1e-30))
-        return float(ratio * self.view.devicePixelRatioF())
+        return float(ratio * self.view.devicePixelRatioF() * self._sharpness)
+
+    def sharpen(self, factor: float) -> None:
+        """Wants the field at a multiple of the screen's resolution, as a picture of more pixels does; 1 ends that."""
+        self._sharpness = factor
+        self._ask_for_tiles()
 
     @Slot()
     def _ask_for_tiles(self) -> None:

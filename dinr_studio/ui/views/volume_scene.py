@@ -6,6 +6,8 @@ Scene units: the world, moved so that the box's centre is at 0 and scaled so tha
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from PySide6.QtWidgets import QWidget
 from vispy import scene
 from vispy.color import Colormap
 from vispy.scene.cameras import ArcballCamera, BaseCamera, TurntableCamera
+from vispy.util.quaternion import Quaternion
 from vispy.visuals.transforms import STTransform
 
 from dinr_studio.coordinates import Grid, reversed_axes
@@ -285,11 +288,14 @@ class VolumeScene(QObject):
 
     def turn(self, degrees: float, elevation: float = 0.0) -> None:
         """Turns the camera about the vertical axis, and up or down."""
-        if isinstance(self.camera, TurntableCamera):
-            self.camera.azimuth += degrees
-            self.camera.elevation += elevation
-        else:
-            self.camera.orbit(degrees, elevation)
+        camera = self.camera
+        if isinstance(camera, TurntableCamera):
+            camera.azimuth += degrees
+            camera.elevation += elevation
+        else:  # an arcball's quaternion has the vertical axis in the middle
+            turn = Quaternion.create_from_axis_angle(np.radians(degrees), 0.0, 1.0, 0.0)
+            tilt = Quaternion.create_from_axis_angle(np.radians(elevation), 1.0, 0.0, 0.0)
+            camera.set_state({"_quaternion": camera.get_state()["_quaternion"] * turn * tilt})
         self._begin_moving()
 
     def zoom(self, factor: float) -> None:
@@ -354,7 +360,8 @@ class VolumeScene(QObject):
         """The scene drawn finely at a size in pixels, without axes; only once the canvas has been shown."""
         before, self._step = self._step, FINEST
         self._set_step(FINEST)
-        rendered = self.canvas.render(size=(width, height), alpha=False)
+        with _filling(self.canvas, (width, height)):
+            rendered = self.canvas.render(size=(width, height), alpha=False)
         self._set_step(before)
         rgb = np.ascontiguousarray(rendered[..., :3])
         return QImage(rgb.data, rgb.shape[1], rgb.shape[0], 3 * rgb.shape[1], QImage.Format.Format_RGB888).copy()
@@ -363,3 +370,20 @@ class VolumeScene(QObject):
         """Frees what the graphics card holds."""
         self._rest.stop()
         self.canvas.close()
+
+
+@contextmanager
+def _filling(canvas: scene.SceneCanvas, size: tuple[int, int]) -> Iterator[None]:
+    """Lets a canvas fill a picture of any size: vispy 0.17 by itself draws it no larger than on the screen."""
+    plain = canvas._update_transforms
+
+    def scaled() -> None:
+        plain()
+        if canvas._fb_stack:
+            canvas.transforms.configure(viewport=(0, 0, *size), fbo_size=size, fbo_rect=(0, 0, *canvas.physical_size))
+
+    canvas._update_transforms = scaled
+    try:
+        yield
+    finally:
+        del canvas._update_transforms

@@ -1,0 +1,144 @@
+"""The part of a run file that is text: what may stand in it, checked before any of it is used.
+
+A run file may come from a stranger, so nothing that the program looks up in it later may be missing or of another kind.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, model_validator
+
+from dinr_studio.config import FitConfig, Settings
+from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, CoordinateMap, Grid
+from dinr_studio.normalisation import Normalisation
+from dinr_studio.volume import MAX_CHANNELS, Provenance
+
+Count = Annotated[int, Field(ge=0, le=2**62)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Figures(Settings):
+    """The scores of one method."""
+
+    model_config = ConfigDict(extra="allow")
+
+    psnr: float
+    mae: float
+    relative_l2: float
+    ssim: float | None
+
+
+class HeldOutFigures(Figures):
+    """The scores of the field on held-out voxels, and of its rivals by name."""
+
+    voxels: Count
+    data_range: float
+    interpolation: dict[str, Figures]
+    verdict: str
+
+
+class TrainFigures(Settings):
+    """The field's score on voxels that it was trained on."""
+
+    model_config = ConfigDict(extra="allow")
+
+    psnr: float
+
+
+class StoredScores(Settings):
+    """The scores of a judged run."""
+
+    model_config = ConfigDict(extra="allow")
+
+    parameters: Count
+    train: TrainFigures
+    held_out: HeldOutFigures | None
+
+
+class OpenOptions(Settings):
+    """How the data file was opened: the keywords of open_volume."""
+
+    dataset: str | None = None
+    axes: str | None = None
+    voxel_size: list[float] | None = None
+    unit: str | None = None
+    fill: Annotated[float, Field(allow_inf_nan=True)] | None = None
+    channel: int | None = None
+    crop: list[list[int]] | None = None
+
+
+class StateScalars(Settings):
+    """The plain numbers of a trainer's state; the sums of its running means stand beside them by other names."""
+
+    model_config = ConfigDict(extra="allow")
+
+    step: Count
+    elapsed: Annotated[float, Field(ge=0, le=1e12)]
+    rate_share: Share
+    recoveries: Count
+    learned: Annotated[int, Field(ge=0, le=1)]
+    best_psnr: float | None
+    best_step: Count
+    looks_without_gain: Count
+    micro_batch: Annotated[int, Field(ge=1, le=1 << 22)]
+    plateau_share: Share
+    plateau_best: float | None
+    plateau_waited: Count
+    since_look_count: Count = Field(alias="since_look/count")
+    since_epoch_count: Count = Field(alias="since_epoch/count")
+
+
+SUMS = ("since_look/sum/", "since_epoch/sum/")
+Sums = TypeAdapter(dict[str, Annotated[float, Field(allow_inf_nan=False)]])
+
+
+class Description(Settings):
+    """The part of a run that is stored as JSON."""
+
+    run_id: str
+    program_version: str
+    created: str
+    config: FitConfig
+    grid: Grid
+    coordinates: CoordinateMap
+    normalisation: Normalisation
+    channel_ranges: tuple[tuple[float, float], ...]
+    channel_names: tuple[str, ...]
+    value_unit: str
+    provenance: Provenance
+    open_options: dict[str, JsonValue]
+    outliers: int
+    scores: dict[str, JsonValue]
+    finished: bool
+    end_reason: str
+    events: tuple[tuple[int, str], ...]
+    state: dict[str, float | int | None] | None
+
+    @model_validator(mode="after")
+    def _parts_are_what_they_should_be(self) -> Self:
+        OpenOptions.model_validate(self.open_options)
+        if self.scores:
+            StoredScores.model_validate(self.scores)
+        if self.state is not None:
+            extra = StateScalars.model_validate(self.state).model_extra or {}
+            Sums.validate_python(extra)
+            if not all(name.startswith(SUMS) for name in extra):
+                raise ValueError("the state holds numbers that no trainer has")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit_each_other(self) -> Self:
+        axes, channels = len(self.grid.shape), len(self.channel_ranges)
+        if not set(self.grid.axes) <= {TIME_AXIS, *SPATIAL_AXES}:
+            raise ValueError(f"the grid's axes are {self.grid.axes}")
+        if {len(entries) for entries in (self.coordinates.centre, self.coordinates.scale, self.coordinates.offset)} != {
+            axes
+        }:
+            raise ValueError("its coordinates do not fit its grid")
+        scales = self.normalisation.scale
+        if not 1 <= channels <= MAX_CHANNELS or {len(scales), len(self.normalisation.offset)} != {channels}:
+            raise ValueError("its normalisation does not fit its channels")
+        if 0 in scales or 0 in self.coordinates.scale:
+            raise ValueError("its coordinates or its normalisation shrink everything to nothing")
+        return self

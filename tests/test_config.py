@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig, changed, config_from_json
+from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig, changed, config_from_json, with_changes
 from dinr_studio.errors import ConfigError
 
 
@@ -41,3 +41,10 @@ def test_settings_survive_the_way_through_json():
 def test_stored_settings_that_this_version_does_not_know_are_refused():
     with pytest.raises(ConfigError, match="telepathy"):
         config_from_json('{"telepathy": true}')
+
+
+def test_early_stopping_of_a_preset_goes_with_the_held_out_voxels():
+    config = FitConfig(training=TrainingConfig(patience=20))
+    assert with_changes(config, {"held_out_share": 0}).training.patience == 0
+    with pytest.raises(ConfigError, match="needs held-out voxels"):
+        with_changes(config, {"held_out_share": 0, "patience": 5})

@@ -71,3 +71,20 @@ def test_voxels_declared_missing_join_those_that_are(make_grid):
     assert less.missing.tolist() == [[True, False], [False, True]]
     assert less.value_range == (1, 2)
     assert volume.value_range == (1, 3)
+
+
+@pytest.mark.parametrize("fill", [266, 10.5, -1, np.nan, np.inf])
+def test_a_fill_that_an_integer_type_cannot_hold_marks_nothing(make_grid, fill):
+    values = np.array([[0, 10], [255, 4]], dtype=np.uint8)
+    assert make_volume(values, make_grid((2, 2)), fill=fill).missing is None
+
+
+def test_a_fill_beyond_a_short_float_marks_what_became_infinite_alone(make_grid):
+    values = np.array([[0, 10], [np.inf, 4]], dtype=np.float16)
+    assert make_volume(values, make_grid((2, 2)), fill=1e20).missing.tolist() == [[False, False], [True, False]]
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e308, 1e-40])
+def test_values_beyond_single_precision_are_refused(make_grid, scale):
+    with pytest.raises(DataError, match="another unit"):
+        make_volume(np.array([[0.1, 1.0], [-1.0, 0.5]]) * scale, make_grid((2, 2)))

@@ -15,7 +15,7 @@ import typer
 
 from dinr_studio.cli.judging import print_scores
 from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
-from dinr_studio.config import FitConfig, with_changes
+from dinr_studio.config import FitConfig, changed, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
 
 RESUMABLE = ("max_epochs", "time_limit", "goal_psnr", "patience")
@@ -45,8 +45,14 @@ def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
 
     volume = open_volume(request.file, **request.open_options)
     device = request.changes.get("device", "auto")
-    config = with_changes(preset_config(request.preset, volume, request.family, device), request.changes)
+    chosen = preset_config(request.preset, volume, request.family, device)
+    config = changed(with_changes(chosen, request.changes), reasons=chosen.reasons + _by_hand(request.changes))
     return _fit(volume, config, request.output, None, request.open_options)
+
+
+def _by_hand(changes: dict[str, Any]) -> tuple[str, ...]:
+    """What the user set, which the preset's reasons do not hold for, in a sentence; none where nothing was."""
+    return (f"set by hand: {', '.join(f'{name}={value}' for name, value in changes.items())}",) if changes else ()
 
 
 def resume_fit(request: FitRequest) -> dict[str, Any]:

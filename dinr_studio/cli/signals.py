@@ -1,4 +1,4 @@
-"""Signals: being asked to end (SIGTERM, as by a cluster's queue) counts as Ctrl-C, so that nothing is left half done."""
+"""Signals: being asked to end (SIGTERM, as by a cluster's queue) counts as Ctrl-C, so nothing is left half done."""
 
 from __future__ import annotations
 

@@ -5,9 +5,10 @@ A run file may come from a stranger, so nothing that the program looks up in it 
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from dinr_studio.config import FitConfig, Settings
 from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, CoordinateMap, Grid
@@ -89,8 +90,17 @@ class StateScalars(Settings):
     since_epoch_count: Count = Field(alias="since_epoch/count")
 
 
+STATE_NAMES = {field.alias or name for name, field in StateScalars.model_fields.items()}
 SUMS = ("since_look/sum/", "since_epoch/sum/")
-Sums = TypeAdapter(dict[str, Annotated[float, Field(allow_inf_nan=False)]])
+
+
+def _check(kind: type[Settings], part: Mapping[str, Any], name: str) -> None:
+    """Raises ValueError, in a sentence, where a part of the text is not what it should be."""
+    try:
+        kind.model_validate(part)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ValueError(f"{name}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
 
 
 class Description(Settings):
@@ -117,14 +127,14 @@ class Description(Settings):
 
     @model_validator(mode="after")
     def _parts_are_what_they_should_be(self) -> Self:
-        OpenOptions.model_validate(self.open_options)
+        _check(OpenOptions, self.open_options, "open_options")
         if self.scores:
-            StoredScores.model_validate(self.scores)
+            _check(StoredScores, self.scores, "scores")
         if self.state is not None:
-            extra = StateScalars.model_validate(self.state).model_extra or {}
-            Sums.validate_python(extra)
-            if not all(name.startswith(SUMS) for name in extra):
-                raise ValueError("the state holds numbers that no trainer has")
+            _check(StateScalars, self.state, "state")
+            sums = {name: value for name, value in self.state.items() if name.startswith(SUMS)}
+            if None in sums.values() or set(self.state) != STATE_NAMES | set(sums):
+                raise ValueError("the state is none that a trainer has")
         return self
 
     @model_validator(mode="after")

@@ -203,12 +203,12 @@ def _checked_size(path: Path, name: str, dataset: Any) -> int:
 
 def _read_description(path: Path, file: Any) -> Description:
     try:
-        description = Description.model_validate_json(file["description"][...].tobytes())
+        return Description.model_validate_json(file["description"][...].tobytes())
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"]) or "its text"
-        raise _damaged(path, f"its description is not valid ({where}: {fault['msg']})") from None
-    return description
+        what = fault["msg"].removeprefix("Value error, ")
+        raise _damaged(path, f"its description is not valid ({where}: {what})") from None
 
 
 def _read_weights(path: Path, file: Any, group: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
@@ -246,7 +246,10 @@ def _read_state(
     kinds = {name.partition("/")[0] for name in file["state/optimiser"]}
     if kinds not in (set(), OPTIMISER_KINDS):
         raise _damaged(path, f"the optimiser's state holds {', '.join(sorted(kinds))}")
-    for name, dataset in _datasets(path, file["state/optimiser"], "", 0):
+    stored = dict(_datasets(path, file["state/optimiser"], "", 0))
+    if len({tuple(name.partition("/")[2] for name in stored if name.startswith(f"{kind}/")) for kind in kinds}) > 1:
+        raise _damaged(path, "the optimiser's state is incomplete")
+    for name, dataset in stored.items():
         kind, _, parameter = name.partition("/")
         if dataset.shape != (() if kind == "step" else shapes.get(parameter)):
             raise _damaged(path, f"the optimiser's {name} does not fit its settings")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from dinr_studio.io.reading import SUFFIXES
 from dinr_studio.ui.actions import COMMANDS
@@ -429,9 +429,13 @@ class Commands(QObject):
         """Explains the panel in front."""
         monitor = self.window.monitor
         in_front = monitor.tabText(monitor.currentIndex()).rstrip(" ⚠")
-        focused = QGuiApplication.focusObject()
-        inside = isinstance(focused, QObject) and any(pane.view is focused for pane in self.window.slices.panes)
-        help_dialogs.what("Slices" if inside else in_front, self.window).open()
+        focus = QApplication.focusWidget()
+        places: dict[str, QWidget] = {
+            "Data": self.window.data_panel, "Field": self.window.field_panel,
+            "3D": self.window.volume_view, "Slices": self.window.slices,
+        }  # fmt: skip
+        inside = (name for name, place in places.items() if focus is not None and place.isAncestorOf(focus))
+        help_dialogs.what(next(inside, in_front), self.window).open()
 
     @Slot()
     def shortcuts(self) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dinr_studio.analysis.held_out import held_out_mask
+from dinr_studio.analysis.held_out import HELD_OUT_SCHEMES, expected_share, held_out_mask
 from dinr_studio.errors import DataError
 from dinr_studio.volume import make_volume
 
@@ -46,3 +46,12 @@ def test_holding_out_nothing_or_everything_is_refused_in_words(make_grid):
         held_out_mask(tiny, "blocks", 0.9, seed=0)
     with pytest.raises(DataError, match="random voxels instead"):
         held_out_mask(tiny, "planes", 0.5, seed=0)
+
+
+@pytest.mark.parametrize("scheme", HELD_OUT_SCHEMES)
+@pytest.mark.parametrize("length", [8, 9, 32])
+def test_the_expected_share_is_about_what_is_held_out(make_smooth_volume, scheme, length):
+    volume = make_smooth_volume((length, 16, 20))
+    held_out = held_out_mask(volume, scheme, 0.1, seed=0)
+    assert expected_share(volume.grid, scheme, 0.1) == pytest.approx(held_out.mean(), abs=0.01)
+    assert expected_share(volume.grid, scheme, 0) == 0

@@ -108,3 +108,9 @@ def test_several_channels_are_interpolated_each_on_its_own(make_smooth_volume):
     voxels = np.flatnonzero(held_out)
     found = interpolate("cubic", both, held_out, voxels)
     np.testing.assert_allclose(found[:, 1], -3 * found[:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", INTERPOLATORS)
+def test_a_single_training_voxel_is_all_there_is_to_go_by(make_grid, method):
+    volume = make_volume(np.array([3.0, 8.0]), make_grid((2,)))
+    assert interpolate(method, volume, np.array([False, True]), np.array([1])).tolist() == [[3.0]]

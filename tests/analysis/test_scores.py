@@ -75,3 +75,9 @@ def test_ssim_does_not_depend_on_what_stands_where_values_are_missing(make_smoot
 def test_ssim_is_left_out_where_planes_are_narrower_than_its_window(make_smooth_volume):
     volume = make_smooth_volume((20, 5, 20))
     assert score(volume, np.array([3]), np.array([[1.0]]), data_range=1).ssim is None
+
+
+def test_psnr_bears_values_whose_squares_leave_double_precision():
+    true = np.array([0.0, 1.0])
+    assert psnr(true * 1e-200, (true + 0.1) * 1e-200, 1e-200) == pytest.approx(20)
+    assert psnr(true * 1e200, (true + 0.1) * 1e200, 1e200) == pytest.approx(20)

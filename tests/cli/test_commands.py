@@ -251,6 +251,27 @@ def start(folder, *arguments):
     )
 
 
+def test_the_rate_counts_the_voxels_that_were_trained_on(fitted, shell, tmp_path):
+    command = ["fit", fitted[0] / "part.mrc", "-o", tmp_path / "a.dinr", *SMALL, "--epochs", "2", "--json"]
+    _, out, _ = shell(*command, "--holdout-scheme", "planes")
+    result = json.loads(out)
+    trained = 16 * 20 * 30 - result["held_out"]["held_out_voxels"]
+    assert result["coordinates_per_second"] * result["seconds"] == pytest.approx(2 * trained)
+
+
+def test_what_was_set_by_hand_stands_beside_the_reasons(fitted):
+    _, result, err = fitted
+    assert result["reasons"][-1] == "set by hand: max_epochs=60, width=16, blocks=1"
+    assert "set by hand: max_epochs=60" in err
+
+
+def test_a_fit_without_held_out_voxels_needs_no_more_than_saying_so(shell, tmp_path):
+    np.save(tmp_path / "noise.npy", np.random.default_rng(0).random((8, 8, 8)))
+    status, out, _ = shell("fit", tmp_path / "noise.npy", "-o", tmp_path / "a.dinr", "--holdout", "0", "--epochs", "1")
+    assert status == 0
+    assert "No voxels were held out" in out
+
+
 def test_an_interrupted_fit_ends_with_130_and_a_run_that_resumes(fitted, tmp_path):
     process = start(tmp_path, "fit", str(fitted[0] / "part.mrc"), "-o", "a.dinr", *SMALL, "--epochs", "100000")
     for line in process.stderr:
@@ -270,12 +291,13 @@ def test_an_interrupted_fit_ends_with_130_and_a_run_that_resumes(fitted, tmp_pat
     assert read_run(tmp_path / "a.dinr").finished
 
 
-def test_an_interrupted_export_ends_with_130_and_leaves_nothing(fitted, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_export_ends_with_130_and_leaves_nothing(fitted, tmp_path, number):
     process = start(tmp_path, "export", str(fitted[0] / "part.dinr"), "-o", "big.mrc", "--shape", "800,800,800")
     while not list(tmp_path.iterdir()):
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == 130
     assert list(tmp_path.iterdir()) == []

@@ -50,3 +50,10 @@ def test_a_box_in_world_units_keeps_voxels_where_they_are(make_grid):
 def test_what_is_not_possible_is_refused_in_words(make_grid, options, word):
     with pytest.raises(ConfigError, match=word):
         target_grid(make_grid((4, 5, 6)), **options)
+
+
+@pytest.mark.parametrize("options", [{"factor": (1e30,)}, {"factor": (1e308,)}, {"voxel_size": (1e-320,)}])
+def test_a_grid_beyond_all_bounds_is_refused_briefly(make_grid, options):
+    with pytest.raises(ConfigError, match="choose a smaller factor or larger voxels") as caught:
+        target_grid(make_grid((4, 5, 6)), **options)
+    assert len(str(caught.value)) < 200

@@ -47,6 +47,18 @@ def test_auto_takes_a_higher_frequency_for_finer_data_and_says_why(make_grid):
     assert any(f"{fine.training.max_epochs} epochs" in reason for reason in fine.reasons)
 
 
+def test_both_embeddings_follow_the_data_so_that_either_may_be_chosen(make_grid):
+    coarse, fine = (preset_config("auto", wave(make_grid, cycles)).field for cycles in (3, 8))
+    assert fine.bandwidth > 1.5 * coarse.bandwidth
+    assert preset_config("auto", wave(make_grid, 8), "ffnet").field.omega_0 == fine.omega_0
+
+
+def test_a_plan_counts_the_planes_that_are_held_out(make_smooth_volume, make_config):
+    volume = make_smooth_volume((9, 10, 12))
+    plan = make_plan(volume, make_config(held_out_scheme="planes"))
+    assert plan.seconds_per_epoch * plan.coordinates_per_second == pytest.approx(volume.grid.size * 5 / 9)
+
+
 def test_auto_guards_against_noise_where_there_is_noise(make_smooth_volume):
     clean, noisy = (preset_config("auto", make_smooth_volume((24, 24, 24), noise=noise)) for noise in (0, 1.0))
     assert noisy.training.held_out_share > clean.training.held_out_share

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -134,6 +136,14 @@ def optimiser_of_another(file):
     file[f"state/optimiser/exp_avg/{name}"] = np.zeros(3, "f4")
 
 
+def half_an_optimiser(file):
+    del file["state/optimiser/exp_avg_sq"]
+
+
+def optimiser_without_a_parameter(file):
+    del file["state/optimiser/exp_avg/decoder.bias"]
+
+
 def held_out_beyond(file):
     file["held_out"][0] = 10**6
 
@@ -163,7 +173,7 @@ def describe(**changes):
         del file["description"]
         file["description"] = np.frombuffer(json.dumps(description).encode(), np.uint8)
 
-    change.__name__ = "describe_" + "_".join(changes)
+    change.__name__ = "describe_" + "_".join(f"{name}={value}" for name, value in changes.items())
     return change
 
 
@@ -192,6 +202,20 @@ EDITS = [
     (describe(normalisation__scale=[1, 2]), "normalisation"),
     (describe(channel_ranges=[]), "normalisation"),
     (describe(surprise=1), "surprise"),
+    (describe(normalisation__scale=[0]), "to nothing"),
+    (describe(grid__axes=["a", "b", "c"]), "axes"),
+    (describe(scores={"psnr": 1}), r"scores\.parameters"),
+    (describe(scores__train={"psnr": "high"}), r"scores\.train\.psnr"),
+    (describe(scores__held_out__interpolation={"cubic": {}}), r"interpolation\.cubic"),
+    (describe(open_options={"command": "rm"}), r"open_options\.command"),
+    (describe(open_options={"axes": 7}), r"open_options\.axes"),
+    (describe(state__micro_batch=0), r"state\.micro_batch"),
+    (describe(state__step=-5), r"state\.step"),
+    (describe(state__rate_share=None), r"state\.rate_share"),
+    (describe(state__surplus=1), "none that a trainer has"),
+    (describe(state={"step": 1, "elapsed": 2.0}), r"state\.rate_share"),
+    (half_an_optimiser, "optimiser"),
+    (optimiser_without_a_parameter, "optimiser's state is incomplete"),
     (describe(run_id=[1]), "run_id"),
 ]
 
@@ -248,5 +272,32 @@ def test_a_run_that_cannot_be_written_leaves_the_old_file(run, path, monkeypatch
     with pytest.raises(Exception, match="disk is full"):
         write_run(run, path)
     monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["a.dinr"]
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from dinr_studio.errors import OutputError
+from dinr_studio.training.run_file import read_run, write_run
+run = read_run(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    write_run(run, Path(sys.argv[1]))
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX systems do")
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.95])
+def test_a_full_disk_crashes_nothing_and_leaves_the_old_file(path, share):
+    before = path.read_bytes()
+    command = [sys.executable, "-c", FULL_DISK, str(path), str(int(share * len(before)))]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "could not be written" in done.stdout
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["a.dinr"]

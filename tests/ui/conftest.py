@@ -99,14 +99,22 @@ def put_away(window):
 
 
 @pytest.fixture(scope="module")
-def lent_window(qapp, tmp_path_factory):
-    """One window for all tests of a module that leave it usable; each opens its file anew. Spares most of the time."""
+def kept_window(qapp, tmp_path_factory):
+    """One window for a module."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         settle_in(tmp_path_factory.mktemp("lent") / "profile", monkeypatch)
         window = shown_window(1280, 720)
         yield window
         assert not window.studio.fit.running
         put_away(window)
+
+
+@pytest.fixture
+def lent_window(kept_window, answers):
+    """The one window of a module whose tests leave it usable, and open their files anew; it spares most of the time."""
+    kept_window.activateWindow()
+    assert QTest.qWaitForWindowActive(kept_window)
+    return kept_window
 
 
 @pytest.fixture

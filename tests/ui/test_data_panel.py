@@ -190,9 +190,13 @@ def test_a_fit_works_on_the_part_only(opened, qtbot, start_fit):
     assert run.held_out.max() < run.grid.size
     pane = opened.slices.panes[1]
     qtbot.waitUntil(lambda: pane.tiles.open_tiles == 0 and len(list(pane.tiles.shown(pane._field_plane()))) > 0)
-    placed = [rectangle for _, rectangle in pane._pictures("Field")]
-    assert min(rectangle.top() for rectangle in placed) == pytest.approx(2.5 + 4.5 * 2)
-    assert max(rectangle.bottom() for rectangle in placed) == pytest.approx(2.5 + 14.5 * 2)
+    qtbot.waitUntil(lambda: pane.layers[0].boundingRect().top() == pytest.approx(2.5 + 4.5 * 2))
+    assert pane.layers[0].boundingRect().bottom() == pytest.approx(2.5 + 14.5 * 2)
+    part, beside = (pane.view.mapFromScene(pane.box.mapViewToScene(QPointF(17, z))) for z in (20, 38))
+    background = pane.view.backgroundBrush().color()
+    shown = pane.view.grab().toImage()
+    assert shown.pixelColor(part) != background
+    assert shown.pixelColor(beside) == background  # nothing is claimed where nothing was fitted
     path = opened.studio.run_path
     opened.studio.close_volume()
     with qtbot.waitSignal(opened.studio.volume_opened, timeout=30_000):  # the run file opens the same part again

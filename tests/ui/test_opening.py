@@ -264,7 +264,6 @@ def test_a_volume_with_time_shows_a_slider_and_plays(window, qtbot, open_file, t
     qtbot.keyClick(bar.slider, Qt.Key.Key_Left)
     assert studio.crosshair[0] == 1
     assert bar.label.text().startswith("2 of 4")
-    print(window.slices.panes[0].plane, window.slices.panes[0].isHidden(), window.slices.shown, studio.crosshair, window.slices.panes[0]._shown_data)
     np.testing.assert_array_equal(window.slices.panes[0]._data, studio.volume.values[1, 3, :, :, 0])
     frames = set()
     studio.crosshair_moved.connect(lambda: frames.add(studio.crosshair[0]))

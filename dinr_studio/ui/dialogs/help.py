@@ -50,6 +50,22 @@ crosshair, Page Up and Page Down the slice, + and − zoom, Home shows all.</p>
 """
 
 PANELS = {
+    "Data": (
+        "What was opened. Voxel size, unit and axes may be put right where the file lies; everything follows. The "
+        "histogram counts values (its height is logarithmic); drag the edges of the blue region to set the contrast, "
+        "or press Auto. The part to fit and export is outlined in the slices."
+    ),
+    "Field": (
+        "What the next fit will be. The preset derives settings from the data and says why; all can be changed. "
+        "Steps N and horizon T are those of the latent ODE, the kinetic weight penalises movement along it, the "
+        "held-out share is never trained on. The plan was measured on this device a moment ago."
+    ),
+    "3D": (
+        "Rays through the volume. MIP shows the greatest value along each, attenuated MIP fades with depth, "
+        "translucent follows the transfer function, an isosurface stands at one level (σ counts standard deviations "
+        "above the mean). Drag turns, wheel zooms; arrow keys, + and − do the same. While it moves it is drawn "
+        "coarsely. During a fit its pictures, with those of the slices, take at most a quarter of one thread's time."
+    ),
     "Slices": (
         "Planes of the volume through the crosshair, with true proportions. Data is the file, Field what has been "
         "learnt, Residual field less data with colours about 0, Wipe two of them left and right of a line that can be "

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QImage, QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
+from dinr_studio.coordinates import Grid
 from dinr_studio.sampling.plane import Plane, data_plane, tile_rectangle
 from dinr_studio.ui.colours import DIVERGING, picture, with_unit
 from dinr_studio.ui.panels.parts import enlarge_button
@@ -150,7 +151,8 @@ class SlicePane(QWidget):
         self.plane, self.across = Plane(rows, columns, ()), across
         self.slider.setVisible(across is not None)
         if across is not None:
-            self.slider.setRange(0, grid.shape[across] - 1)
+            with QSignalBlocker(self.slider):  # a shorter axis than before would move the crosshair to its end
+                self.slider.setRange(0, grid.shape[across] - 1)
         self.title.setText(f"{grid.axes[columns]}{grid.axes[rows]}".upper())
         same = grid.units[rows] == grid.units[columns]
         self.box.setAspectLocked(same, 1)
@@ -325,9 +327,17 @@ class SlicePane(QWidget):
     def _bounds(self) -> QRectF:
         """The slice's rectangle in the world: x along columns, y along rows."""
         volume = self.studio.volume
-        if volume is None or self.plane is None:
+        return QRectF(0, 0, 1, 1) if volume is None else self._rectangle_of(volume.grid)
+
+    def _bounds_of(self, content: str) -> QRectF:
+        """Where a content lies: a field that was fitted to a part ends there, though its coarse tiles reach further."""
+        state = {"Field": self.studio.field, "Other run": self.studio.compared}.get(content)
+        return self._bounds() if state is None else self._rectangle_of(state.run.grid)
+
+    def _rectangle_of(self, grid: Grid) -> QRectF:
+        if self.plane is None:
             return QRectF(0, 0, 1, 1)
-        grid, rows, columns = volume.grid, self.plane.rows, self.plane.columns
+        rows, columns = self.plane.rows, self.plane.columns
         left = grid.origin[columns] - grid.voxel_size[columns] / 2
         low = grid.origin[rows] - grid.voxel_size[rows] / 2
         return QRectF(left, low, grid.extent[columns], grid.extent[rows])
@@ -337,9 +347,8 @@ class SlicePane(QWidget):
         if self.studio.volume is None or self.plane is None:
             return
         contents = self._contents()
-        bounds = self._bounds()
         for layer, content in zip(self.layers, [*contents, ""], strict=False):
-            layer.set_pictures(self._pictures(content), bounds)
+            layer.set_pictures(self._pictures(content), self._bounds_of(content))
         wiping = len(contents) == 2
         self.wipe.setVisible(wiping)
         middle = self.wipe.value() if wiping else np.inf

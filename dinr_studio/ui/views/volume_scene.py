@@ -284,6 +284,8 @@ class VolumeScene(QObject):
         camera.scale_factor = 1.1 * size * height / (height - MARGIN)
         if isinstance(camera, TurntableCamera):
             camera.azimuth, camera.elevation = 35.0, 25.0
+        else:
+            camera.set_state({"_quaternion": Quaternion()})
         self.canvas.update()
 
     def turn(self, degrees: float, elevation: float = 0.0) -> None:

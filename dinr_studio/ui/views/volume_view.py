@@ -403,17 +403,19 @@ class VolumeView(QWidget):
 
     @Slot()
     def _on_level_typed(self) -> None:
-        self._take_typed(self.level_edit.text(), 0.0, 1.0)
+        self._take_typed(self.level_edit, 0.0, 1.0)
 
     @Slot()
     def _on_sigma_typed(self) -> None:
         found = self.studio.histograms[self.studio.channel] if self.studio.histograms else None
         if found is not None:
-            self._take_typed(self.sigma_edit.text(), found.mean, found.deviation)
+            self._take_typed(self.sigma_edit, found.mean, found.deviation)
 
-    def _take_typed(self, text: str, offset: float, scale: float) -> None:
+    def _take_typed(self, edit: QLineEdit, offset: float, scale: float) -> None:
+        if not edit.isModified():  # only passed through: the text has fewer digits than the level
+            return
         try:
-            level = offset + scale * float(text.replace(",", ".").replace("−", "-"))
+            level = offset + scale * float(edit.text().replace(",", ".").replace("−", "-"))
         except ValueError:
             level = self.level
         if number(level) != number(self.level):

@@ -48,5 +48,14 @@ def _window_with(file: str | None) -> int:
     return run(file)
 
 
+def _main_or_interrupted() -> int:
+    """`main`, where Ctrl-C may come while the program is still being loaded."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        print("dinr-studio: interrupted.", file=sys.stderr)
+        return 130
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_main_or_interrupted())

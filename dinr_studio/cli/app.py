@@ -12,6 +12,7 @@ from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample,
 from dinr_studio.errors import DinrError
 
 DONE, USER_ERROR, INTERRUPTED = 0, 2, 130
+INTERRUPTED_SENTENCE = "dinr-studio: interrupted."
 
 app = typer.Typer(
     help="Turns scientific volumes into continuous neural fields: fit, judge, look, export. "
@@ -52,13 +53,17 @@ def run(arguments: list[str]) -> int:
         print(f"dinr-studio: {error}", file=sys.stderr)
         return USER_ERROR
     except (KeyboardInterrupt, typer.Abort):
-        print("dinr-studio: interrupted.", file=sys.stderr)
+        print(INTERRUPTED_SENTENCE, file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         return DONE
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of typer's or click's
-            print(f"dinr-studio: {error.format_message()} Try dinr-studio --help.", file=sys.stderr)
+            sentence = str(error.format_message()).strip()
+            end = "" if sentence.endswith((".", "?")) else "."
+            print(f"dinr-studio: {sentence}{end} Try dinr-studio --help.", file=sys.stderr)
             return USER_ERROR
         raise
+    if status == INTERRUPTED:  # typer has made Ctrl-C a status already
+        print(INTERRUPTED_SENTENCE, file=sys.stderr)
     return status if isinstance(status, int) else DONE

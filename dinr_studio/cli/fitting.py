@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -18,6 +19,7 @@ from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
 from dinr_studio.config import FitConfig, changed, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
 
+STOPPING = b"\nStopping after this step, to save the run; Ctrl-C again ends at once.\n"
 RESUMABLE = ("max_epochs", "time_limit", "goal_psnr", "patience")
 
 
@@ -169,6 +171,7 @@ def _stop_requested() -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
+        os.write(sys.stderr.fileno(), STOPPING)  # print may not be entered twice, and a signal comes at any time
 
     if threading.current_thread() is not threading.main_thread():
         yield stop

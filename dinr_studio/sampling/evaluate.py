@@ -14,7 +14,7 @@ from dinr_studio.coordinates import CoordinateMap, Grid, flat_to_index
 from dinr_studio.normalisation import Normalisation
 
 TILE = 8192  # coordinates in one call of the network: its activations stay in the cache
-SLAB_VALUES = 1 << 20  # values in one slab of a grid: what an export holds in memory at a time
+SLAB_VALUES = 1 << 17  # values in one slab of a grid: what an export does between two chances to stop it
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def values_at_indices(field: FieldOnGrid, voxels: NDArray[np.integer[Any]]) -> N
 def evaluate_slabs(field: FieldOnGrid, grid: Grid) -> Iterator[NDArray[np.float32]]:
     """The field on a grid, as consecutive slabs along the first axis, each (n, *rest, channels), in the data's unit.
 
-    A slab holds about a million values, or one plane where that is more, whatever the grid's size.
+    A slab holds some hundred thousand values, or one plane where that is more, whatever the grid's size.
     """
     slope, intercept = field.coordinates.index_affine(grid)
     axes = [(np.arange(n) * s + i).astype(np.float32) for n, s, i in zip(grid.shape, slope, intercept, strict=True)]

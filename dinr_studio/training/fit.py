@@ -29,7 +29,7 @@ from dinr_studio.training.run import History, Run
 from dinr_studio.training.run_file import write_run
 from dinr_studio.training.snapshot import Phase, Snapshot
 from dinr_studio.training.task import Task, prepare
-from dinr_studio.training.trainer import Trainer, end_reason
+from dinr_studio.training.trainer import Trainer, end_reason, never
 from dinr_studio.volume import Volume
 
 REPORT_SECONDS = 0.1
@@ -37,11 +37,6 @@ SHOW_SECONDS = 1.0  # between frozen weights for whoever watches
 AUTOSAVE_SECONDS = 60.0
 FEWEST_STEPS, MOST_STEPS = 50, 500  # between looks at the held-out voxels
 TRAIN_SCORE_VOXELS = 20_000
-
-
-def never() -> bool:
-    """Nobody asks a fit to end early."""
-    return False
 
 
 def fit(
@@ -58,7 +53,7 @@ def fit(
     path: the run file, written every minute, at the end and on closing; replaced if it exists.
     resume: a run to go on with; config then holds its settings, perhaps with later ends.
     open_options: how the volume was opened, kept so that the run file can open it again.
-    enough: asked between steps; once it says True the fit ends early, is judged and counts as finished.
+    enough: asked between micro-batches; once it says True the fit ends early, is judged and counts as finished.
     Raises DataError, ConfigError, MemoryShort or TrainingDiverged.
     """
     task = prepare(volume, config.training)
@@ -114,6 +109,7 @@ class _Fit:
         self.latest_psnr: float | None = None
         self.rate = 0.0
         self.fresh = trainer.step == 0
+        self.latest_means: dict[str, float] = {}
 
     def snapshots(self) -> Iterator[Snapshot]:
         """All snapshots of the fit; see `fit`."""
@@ -135,6 +131,8 @@ class _Fit:
         trainer = self.trainer
         saved = reported = shown = began = time.perf_counter()
         voxels = 0
+        limit = self.config.training.time_limit or np.inf
+        trainer.give_up = lambda: self.enough() or trainer.elapsed + time.perf_counter() - began >= limit
         if self.fresh:
             self._look({})
         while (reason := end_reason(trainer)) is None:
@@ -142,15 +140,16 @@ class _Fit:
                 self._look(trainer.since_look.take())
                 reason = f"ended by the user at step {trainer.step}"
                 break
-            voxels += trainer.advance()
+            advanced = trainer.advance()
+            voxels += advanced
             now = time.perf_counter()
             trainer.elapsed += now - began
             began = now
-            looked = trainer.step % self.look_every == 0 or end_reason(trainer) is not None
-            if not looked and now - reported < REPORT_SECONDS:
+            looked = end_reason(trainer) is not None or (advanced > 0 and trainer.step % self.look_every == 0)
+            if not looked and (advanced == 0 or now - reported < REPORT_SECONDS):
                 continue
             self.rate = voxels / max(now - reported, 1e-9)
-            means = trainer.reported.take()
+            means = self.latest_means = trainer.reported.take() or self.latest_means
             if looked:
                 self._look(trainer.since_look.take())
             if now - saved > AUTOSAVE_SECONDS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +68,15 @@ class _Diverged(Exception):
     """What went wrong in a step, in words."""
 
 
+class _Abandoned(Exception):
+    """A step was given up between two micro-batches."""
+
+
+def never() -> bool:
+    """Nobody asks for an early end."""
+    return False
+
+
 class Trainer:
     """Trains one field on one task; knows no file and no clock but the seconds it is told.
 
@@ -94,6 +103,7 @@ class Trainer:
         self.plateau = Plateau()
         self.events: list[tuple[int, str]] = []
         self.reported, self.since_look, self.since_epoch = Means(), Means(), Means()
+        self.give_up: Callable[[], bool] = never  # asked between micro-batches; a step that is given up never was
         self._begin(training.seed)
         self.best: Weights = frozen_weights(self.field)
 
@@ -135,13 +145,15 @@ class Trainer:
         return training.learning_rate * self.rate_share * shape
 
     def advance(self) -> int:
-        """One optimiser step; returns the number of voxels in it.
+        """One optimiser step; returns the number of voxels in it, 0 where it was given up.
 
         A step that diverges leaves the last good weights and a lower learning rate; TrainingDiverged after the third.
         """
         voxels = self.batches.voxels(self.step)
         try:
             self._descend(voxels)
+        except _Abandoned:
+            return 0
         except _Diverged as fault:
             self._recover(str(fault))
         self.step += 1
@@ -187,6 +199,8 @@ class Trainer:
         data_loss = kinetic = latent = 0.0
         with self._dropout_seeded():
             for start in range(0, len(voxels), self.micro_batch):
+                if start and self.give_up():
+                    raise _Abandoned
                 chunk = voxels[start : start + self.micro_batch]
                 share = len(chunk) / len(voxels)
                 samples = self.task.source.samples(chunk)

@@ -80,6 +80,14 @@ def field_for(state: FieldState) -> Any:
     return field
 
 
+def _forget_fields_of_this_thread() -> None:
+    """Another thread may come by the same number, and its fields by the same versions."""
+    own = threading.get_ident()
+    with _fields_lock:
+        for key in [key for key in _fields if key[0] == own]:
+            del _fields[key]
+
+
 class _Thread(QThread):
     """Takes the next question and answers it, until told to stop."""
 
@@ -127,6 +135,7 @@ class _Thread(QThread):
             with self._changed:
                 self._working = False
                 self.busy_seconds += time.perf_counter() - start
+        _forget_fields_of_this_thread()
 
     def _next(self) -> tuple[str, Question] | None:
         """The first open question of the newest asker; waits for one; None when it is time to stop."""

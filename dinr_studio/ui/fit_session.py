@@ -39,7 +39,19 @@ def fitting(
     from dinr_studio.training.fit import fit
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    if resume is not None:
+        resume = _as_saved(resume, path)
     return fit(volume, config, path=path, resume=resume, open_options=options, enough=enough)
+
+
+def _as_saved(run: Run, path: Path) -> Run:
+    """A run as far as its file has it: of a fit that was stopped, only that knows the last step."""
+    if not path.exists():
+        return run
+    from dinr_studio.training.run_file import read_run
+
+    saved = read_run(path)
+    return run.updated(best=saved.best, state=saved.state, history=saved.history) if saved.run_id == run.run_id else run
 
 
 class FitSession(QObject):
@@ -61,7 +73,7 @@ class FitSession(QObject):
         self._work: Work | None = None
         self._enough = threading.Event()
         self._discarding = False
-        self._fault = ""
+        self.fault = ""
         self.ending = False
         self.path = Path()
         self.config: FitConfig | None = None
@@ -93,7 +105,7 @@ class FitSession(QObject):
             raise RuntimeError("a fit is in progress")
         self._forget()
         self._enough = threading.Event()
-        self._discarding, self.ending, self._fault = False, False, ""
+        self._discarding, self.ending, self.fault = False, False, ""
         self.path, self.config = path, config
         enough = self._enough.is_set
         self._work = Work(lambda: fitting(volume, config, path, resume, dict(options), enough), self, niceness=FIT_NICE)
@@ -169,7 +181,7 @@ class FitSession(QObject):
 
     @Slot(str)
     def _on_failed(self, sentence: str) -> None:
-        self._fault = sentence
+        self.fault = sentence
         self.failed.emit(sentence)
 
     @Slot()
@@ -178,8 +190,8 @@ class FitSession(QObject):
         if self._discarding:
             self.path.unlink(missing_ok=True)
             outcome = ""
-        elif self._fault:
-            outcome = self._fault
+        elif self.fault:
+            outcome = self.fault
         elif self.run is not None and self.run.finished:
             outcome = f"The fit is done: {self.run.end_reason}.{_verdict(self.run)}"
         else:

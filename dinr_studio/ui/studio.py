@@ -322,7 +322,7 @@ class Studio(QObject):
             self.volume if self.volume is None or self.run.grid.shape == self.volume.grid.shape else self.fitted_volume
         )
         if volume is not None:
-            log.info("fit goes on from step %d", self.run.state.step)
+            log.info("fit goes on: %s", self.run_path.name)
             self.fit.start(volume, self.run.config, self.run_path, self.run.open_options, self.run)
 
     @Slot()
@@ -355,8 +355,9 @@ class Studio(QObject):
         elif not outcome:
             self.run, self.run_path, self.field = None, None, None
             outcome = "The fit was discarded."
-        log.info(outcome)
-        self.told.emit(outcome)
+        if not self.fit.fault:  # a fault was told already, and stays in view
+            log.info(outcome)
+            self.told.emit(outcome)
         self.field_changed.emit()
 
     def present_run(self) -> Run | None:

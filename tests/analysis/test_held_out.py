@@ -53,5 +53,5 @@ def test_holding_out_nothing_or_everything_is_refused_in_words(make_grid):
 def test_the_expected_share_is_about_what_is_held_out(make_smooth_volume, scheme, length):
     volume = make_smooth_volume((length, 16, 20))
     held_out = held_out_mask(volume, scheme, 0.1, seed=0)
-    assert expected_share(volume.grid, scheme, 0.1) == pytest.approx(held_out.mean(), abs=0.01)
+    assert expected_share(volume.grid, scheme, 0.1) == pytest.approx(held_out.mean(), abs=0.02)
     assert expected_share(volume.grid, scheme, 0) == 0

@@ -192,6 +192,9 @@ def test_a_resumed_fit_goes_on_and_keeps_its_settings(fitted, shell, tmp_path):
     status, _, err = shell("fit", folder / "part.mrc", "-o", path, "--resume", "--width", "32")
     assert status == 2
     assert "width cannot be changed" in err
+    status, _, err = shell("fit", folder / "part.mrc", "-o", path, "--resume", "--preset", "paper")
+    assert status == 2
+    assert "those of preset quick" in err
     status, _, err = shell("fit", "sample:emd-3001", "-o", path, "--resume")
     assert status == 2
     assert "not the file" in err
@@ -280,6 +283,7 @@ def test_an_interrupted_fit_ends_with_130_and_a_run_that_resumes(fitted, tmp_pat
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert "Stopping after this step" in err
     assert "--resume goes on with it" in err
     run = read_run(tmp_path / "a.dinr")
     assert not run.finished
@@ -303,11 +307,20 @@ def test_an_interrupted_export_ends_with_130_and_leaves_nothing(fitted, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_command_it_says_how_to_use_the_shell(shell):
-    status, out, _ = shell()
-    assert status == 0
-    assert "dinr-studio fit" in out
-    assert "window" in out
+def test_without_a_display_it_says_that_the_shell_does_the_job(shell, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    for arguments in ((), ("some.mrc",)):
+        status, _, err = shell(*arguments)
+        assert status == 2
+        assert "no display" in err
+        assert "--help" in err
+
+
+def test_a_lone_word_that_is_no_file_is_a_command_misspelt(shell):
+    status, _, err = shell("fti")
+    assert status == 2
+    assert "fti" in err
 
 
 def test_the_version_is_the_package_s(shell):

@@ -150,6 +150,29 @@ def test_a_time_limit_ends_a_fit_with_the_rate_annealed(volume, make_config):
     assert last.learning_rate < 0.1 * make_config().training.learning_rate
 
 
+LONG_STEP = {"batch": 1 << 12, "micro_batch": 1, "max_epochs": 10}  # seconds for every step of 2,600 voxels
+
+
+def test_a_time_limit_does_not_wait_for_the_end_of_a_long_step(make_smooth_volume, make_config):
+    start = time.perf_counter()
+    last = list(fit(make_smooth_volume((12, 14, 16)), make_config(time_limit=0.3, **LONG_STEP)))[-1]
+    assert "time limit" in last.run.end_reason
+    assert last.elapsed < 0.8
+    assert last.step == 0
+    assert time.perf_counter() - start < 3
+
+
+def test_an_early_end_does_not_wait_for_the_end_of_a_long_step(make_smooth_volume, make_config):
+    start = time.perf_counter()
+    asked = fit(
+        make_smooth_volume((12, 14, 16)), make_config(**LONG_STEP), enough=lambda: time.perf_counter() > start + 0.5
+    )
+    run = list(asked)[-1].run
+    assert "ended by the user" in run.end_reason
+    assert run.finished
+    assert time.perf_counter() - start < 3
+
+
 def test_a_goal_ends_a_fit_early(volume, make_config):
     run = list(fit(volume, make_config(max_epochs=10**5, goal_psnr=20.0)))[-1].run
     assert run.end_reason == "goal of 20 dB on held-out voxels reached"

@@ -14,6 +14,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSettings,
 from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
+from shiboken6 import isValid
 
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
 from dinr_studio.io import open_volume
@@ -92,7 +93,7 @@ def put_away(window):
     works = window.findChildren(Work)
     window.close()
     threads = [*window.findChildren(QThread), *(work._thread for work in works)]
-    assert not any(thread.isRunning() for thread in threads)
+    assert not any(isValid(thread) and thread.isRunning() for thread in threads)
     window.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()

@@ -61,6 +61,13 @@ class LossTab(QWidget):
         self._curve, self._weight = curve, kinetic_weight
         self._draw()
 
+    def restart(self) -> None:
+        """Forgets the curves; those of overlaid runs stay."""
+        self._curve = {}
+        self.plot.clear_all()
+        self.rate.clear_all()
+        self._draw()
+
     def overlay(self, runs: Mapping[str, Curve]) -> None:
         """Draws the data losses of other runs beside it."""
         for name in self._overlaid:

@@ -26,6 +26,7 @@ from dinr_studio.ui.studio import Studio
 if TYPE_CHECKING:
     from dinr_studio.sampling.latent import LatentProfile
 
+DRAW_EVERY = 250  # milliseconds: plots are dear to draw, and nobody reads them faster
 LIST_EVERY = 15_000  # milliseconds between readings of the table while a fit saves itself
 OVERLAID, COMPARED = "overlaid runs", "compared run"
 
@@ -55,6 +56,9 @@ class Monitor(QTabWidget):
             self.addTab(tab, name)
             self.setTabToolTip(self.count() - 1, tip)
         self.setDocumentMode(True)
+        self._drawing = QTimer(self, singleShot=True, interval=DRAW_EVERY)
+        self._drawing.timeout.connect(self._draw_tab_in_front)
+        self.currentChanged.connect(self._draw_tab_in_front)
         self._listing = QTimer(self, interval=LIST_EVERY)
         self._listing.timeout.connect(self.runs.refresh)
         fit = studio.fit
@@ -76,6 +80,7 @@ class Monitor(QTabWidget):
 
     def _restart(self, run: Run | None) -> None:
         self._profile = None
+        self.loss.restart()
         self.held_out.restart()
         self.kernel.restart()
         self.spectrum.restart()
@@ -107,12 +112,22 @@ class Monitor(QTabWidget):
 
     @Slot(object)
     def _on_progressed(self, snapshot: object) -> None:
-        fit = self.studio.fit
-        weight = fit.config.training.kinetic_weight if fit.config is not None else 0.0
-        if self.currentWidget() is self.loss or getattr(snapshot, "phase", "") != "training":
-            self.loss.show_curve(fit.curve(), weight)
-        if self.currentWidget() is self.held_out or getattr(snapshot, "phase", "") != "training":
+        if getattr(snapshot, "phase", "") != "training":
+            self._draw_losses()
             self._draw_scores()
+        elif not self._drawing.isActive():
+            self._drawing.start()
+
+    @Slot()
+    def _draw_tab_in_front(self) -> None:
+        if self.currentWidget() is self.loss:
+            self._draw_losses()
+        elif self.currentWidget() is self.held_out:
+            self._draw_scores()
+
+    def _draw_losses(self) -> None:
+        fit = self.studio.fit
+        self.loss.show_curve(fit.curve(), fit.config.training.kinetic_weight if fit.config is not None else 0.0)
 
     @Slot()
     def _draw_scores(self) -> None:

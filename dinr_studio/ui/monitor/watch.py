@@ -45,11 +45,13 @@ class Watch(QObject):
         self._began = time.perf_counter()
         self._volume: Volume | None = None
         self._run_id = ""
+        self._looks = 0
         studio.analyses.answered.connect(self._on_answered)
         studio.fit.begun.connect(self._on_begun)
         studio.fit.looked.connect(self._on_looked)
         studio.fit.ended.connect(self._on_ended)
         studio.volume_opened.connect(self._on_opened)
+        studio.grid_changed.connect(self._on_grid)
 
     @property
     def share(self) -> float:
@@ -85,6 +87,12 @@ class Watch(QObject):
         if run is not None:
             self._take_rivals(run)
             self.look_again()
+
+    @Slot()
+    def _on_grid(self) -> None:
+        """A voxel size was put right: what was seen before is in the wrong unit."""
+        self._volume = self.studio.fitted_volume
+        self.look_again()
 
     def _take_rivals(self, run: Run) -> None:
         held = run.scores.get("held_out")
@@ -122,7 +130,8 @@ class Watch(QObject):
 
     def _ask(self, run: Run, weights: Weights, epoch: float) -> None:
         volume, points, channel = self._volume, self.points, self.studio.channel
-        state = FieldState(-1 - hash((run.run_id, epoch)) % (1 << 40), run.updated(best=weights))
+        self._looks += 1
+        state = FieldState(-self._looks, run.updated(best=weights))  # the studio's own versions count upwards
         key = (epoch, run.run_id)
         questions = [
             Question(("profile", *key), lambda: _profile(state)),

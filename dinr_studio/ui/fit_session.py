@@ -149,7 +149,10 @@ class FitSession(QObject):
 
     def wait(self) -> bool:
         """Waits for the end of a fit that was told to stop; for closing the program."""
-        return self._work is None or self._work.wait()
+        ended = self._work is None or self._work.wait()
+        if ended and self._discarding:  # nobody may be there any more when the work tells of its end
+            self.path.unlink(missing_ok=True)
+        return ended
 
     def curve(self) -> dict[str, NDArray[np.float64]]:
         """The curve so far by column, one entry for each snapshot; NaN where something was not measured."""

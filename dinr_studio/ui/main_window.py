@@ -342,6 +342,7 @@ class MainWindow(QMainWindow):
         self._remember_session()
         self.hide()
         self.commands.stop()
+        self.monitor.runs.stop()
         self.threads_ended = self.studio.stop()
         for work in self.commands.works():
             self.threads_ended &= work.wait()

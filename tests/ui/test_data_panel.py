@@ -189,7 +189,7 @@ def test_a_fit_works_on_the_part_only(opened, qtbot, start_fit):
     assert run.open_options["crop"][0] == [5, 15]
     assert run.held_out.max() < run.grid.size
     pane = opened.slices.panes[1]
-    qtbot.waitUntil(lambda: pane.tiles.open_tiles == 0 and len(list(pane.tiles.shown(pane._field_plane()))) > 0)
+    qtbot.waitUntil(lambda: pane.tiles.open_tiles == 0 and len(list(pane.tiles.shown(pane.content.field_plane()))) > 0)
     qtbot.waitUntil(lambda: pane.layers[0].boundingRect().top() == pytest.approx(2.5 + 4.5 * 2))
     assert pane.layers[0].boundingRect().bottom() == pytest.approx(2.5 + 14.5 * 2)
     part, beside = (pane.view.mapFromScene(pane.box.mapViewToScene(QPointF(17, z))) for z in (20, 38))

@@ -282,9 +282,9 @@ def test_the_latent_time_slider_shows_the_field_as_it_forms(fitted, qtbot):
 
     def shows(field):
         qtbot.waitUntil(lambda: pane.tiles.open_tiles == 0 and not pane._settled.isActive(), timeout=30_000)
-        finest = max(one.tile.level for one in pane.tiles.shown(pane._field_plane()))
+        finest = max(one.tile.level for one in pane.tiles.shown(pane.content.field_plane()))
         bounds = values_at(field, world + np.array([[0, a, b] for a in (-1, 1) for b in (-1, 1)]))
-        found = pane.field_value((place[1], place[2]))
+        found = pane.content.field_value((place[1], place[2]))
         assert finest >= 0
         return found == pytest.approx(values_at(field, world)[0, 0], abs=np.ptp(bounds) + 0.01)
 

@@ -89,7 +89,7 @@ def test_a_click_moves_the_crosshair_in_all_slices(opened, qtbot):
     assert xz.place.text().startswith("y 5/18")
     assert yz.place.text().startswith("x 12/16")
     for number, pane in enumerate((xy, xz, yz)):
-        np.testing.assert_array_equal(pane._data, true_slice(opened, number))
+        np.testing.assert_array_equal(pane.content.data, true_slice(opened, number))
 
 
 def test_arrows_move_the_crosshair_and_page_keys_and_sliders_the_slice(opened, qtbot):
@@ -213,7 +213,7 @@ def test_the_residual_is_the_field_less_the_data_in_colours_about_zero(fitted, q
     qtbot.keyClick(fitted, KEY.Key_3)
     panes = fitted.slices.shown
     qtbot.waitUntil(
-        lambda: all((found := pane.residual()) is not None and np.isfinite(found).all() for pane in panes),
+        lambda: all((found := pane.content.residual()) is not None and np.isfinite(found).all() for pane in panes),
         timeout=30_000,
     )
     field = field_of(fitted.studio.run, torch.device("cpu"))
@@ -222,8 +222,8 @@ def test_the_residual_is_the_field_less_the_data_in_colours_about_zero(fitted, q
     wholly = values_at(field, grid.world(index.reshape(-1, 3)))[:, 0].reshape(grid.shape)
     residual = wholly - fitted.studio.volume.values[..., 0]
     for pane, expected in zip(panes, (residual[6], residual[:, 11], residual[:, :, 3]), strict=True):
-        np.testing.assert_allclose(pane.residual(), expected, atol=1e-5)
-        qtbot.waitUntil(lambda pane=pane: pane.bar.levels()[1] != fitted.studio.limits[1])
+        np.testing.assert_allclose(pane.content.residual(), expected, atol=1e-5)
+        qtbot.waitUntil(lambda pane=pane: not pane._redraw.isActive())
         low, high = pane.bar.levels()
         assert low == -high
         assert high == pytest.approx(np.percentile(np.abs(expected), 99.5), rel=1e-3)

@@ -264,7 +264,7 @@ def test_a_volume_with_time_shows_a_slider_and_plays(window, qtbot, open_file, t
     qtbot.keyClick(bar.slider, Qt.Key.Key_Left)
     assert studio.crosshair[0] == 1
     assert bar.label.text().startswith("2 of 4")
-    np.testing.assert_array_equal(window.slices.panes[0]._data, studio.volume.values[1, 3, :, :, 0])
+    np.testing.assert_array_equal(window.slices.panes[0].content.data, studio.volume.values[1, 3, :, :, 0])
     frames = set()
     studio.crosshair_moved.connect(lambda: frames.add(studio.crosshair[0]))
     qtbot.mouseClick(bar.play, LEFT)
@@ -288,4 +288,4 @@ def test_a_volume_with_channels_lets_one_choose(window, qtbot, open_file, tmp_pa
     low, high = np.percentile(values[..., 1], (0.5, 99.5))
     assert window.studio.limits == pytest.approx((low, high), rel=1e-3)
     assert float(panel.low.text()) == pytest.approx(low, rel=1e-3)
-    np.testing.assert_array_equal(window.slices.panes[0]._data, values[0, 3, :, :, 1])
+    np.testing.assert_array_equal(window.slices.panes[0].content.data, values[0, 3, :, :, 1])

@@ -138,13 +138,13 @@ def test_save_picture_writes_the_file_that_was_asked_for(shown, qtbot, in_dialog
 def test_a_larger_picture_of_a_field_waits_for_the_field_at_its_resolution(fitted, qtbot, tmp_path):
     pane = fitted.slices.panes[0]
     fitted.slices.set_mode("Field")
-    qtbot.waitUntil(lambda: pane.tiles.open_tiles == 0 and any(pane.tiles.shown(pane._field_plane())), timeout=60_000)
+    qtbot.waitUntil(lambda: pane.tiles.open_tiles == 0 and any(pane.tiles.shown(pane.content.field_plane())), timeout=60_000)
     before = pane.tiles.level
     dialog = PictureDialog(fitted.slices, tmp_path, fitted)
     dialog.scale.setCurrentIndex(3)
     fitted.commands.start_job(dialog.job())
     finish(fitted, qtbot)
-    assert max(shown.tile.level for shown in pane.tiles.shown(pane._field_plane())) == before + 2
+    assert max(shown.tile.level for shown in pane.tiles.shown(pane.content.field_plane())) == before + 2
     assert list(tmp_path.glob("*.png"))
     assert pane.tiles.level == before
 

@@ -176,7 +176,7 @@ def test_another_run_can_be_wiped_against(table, qtbot, finished_run, open_file)
     pane.mode.setCurrentText("Wipe")
     pane.right.setCurrentText("Other run")
     qtbot.waitUntil(lambda: not pane._settled.isActive() and pane.other_tiles.open_tiles == 0, timeout=30_000)
-    shown = [one for one in pane.other_tiles.shown(pane._field_plane()) if one.tile.level == 0]
+    shown = [one for one in pane.other_tiles.shown(pane.content.field_plane()) if one.tile.level == 0]
     assert shown
     other = read_run(runs_folder() / "beta.dinr")
     index = np.stack(np.meshgrid([10], np.arange(18), np.arange(16), indexing="ij"), axis=-1).reshape(-1, 3)

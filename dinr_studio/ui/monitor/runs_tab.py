@@ -67,6 +67,7 @@ class RunsTab(QWidget):
         self._elsewhere: tuple[Path, ...] = ()
         self._work: Work | None = None
         self._again = False
+        self._stopped = False
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(list(COLUMNS))
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -104,6 +105,8 @@ class RunsTab(QWidget):
         """Reads the runs' folder again, in the background; also: a run file that lies elsewhere."""
         if also is not None and also not in self._elsewhere:
             self._elsewhere = (*self._elsewhere, also)
+        if self._stopped:
+            return
         if self._work is not None:
             self._again = True
             return
@@ -112,6 +115,10 @@ class RunsTab(QWidget):
         self._work.made.connect(self._on_listed)
         self._work.ended.connect(self._on_ended)
         self._work.start()
+
+    def stop(self) -> None:
+        """Reads no more; for closing the window, after which a fit may still tell of its end."""
+        self._stopped = True
 
     @Slot(object)
     def _on_listed(self, entries: tuple[RunEntry, ...]) -> None:

@@ -6,20 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pyqtgraph as pg
-from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QImage, QKeyEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QKeyEvent, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
-from dinr_studio.coordinates import Grid
-from dinr_studio.sampling.plane import Plane, data_plane, tile_rectangle
-from dinr_studio.ui.colours import DIVERGING, picture, with_unit
+from dinr_studio.sampling.plane import Plane
+from dinr_studio.ui.colours import DIVERGING, with_unit
 from dinr_studio.ui.panels.parts import enlarge_button
 from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.theme import CURVES, icon, plot_colours, small_font
-from dinr_studio.ui.views.field_tiles import HIGHEST_LEVEL, FieldTiles, Rectangle
-from dinr_studio.ui.views.layers import PictureLayer, Placed
+from dinr_studio.ui.views.field_tiles import HIGHEST_LEVEL, Rectangle
+from dinr_studio.ui.views.layers import PictureLayer
 from dinr_studio.ui.views.scale_bar import ScaleBar
+from dinr_studio.ui.views.slice_content import SliceContent
 
 MODES = ("Data", "Field", "Residual", "Wipe")
 SIDES = ("Data", "Field", "Residual", "Other run")
@@ -38,15 +37,11 @@ class SlicePane(QWidget):
     def __init__(self, name: str, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.name, self.studio = name, studio
-        self.plane: Plane | None = None
+        self.content = SliceContent(name, studio, self)
+        self.tiles, self.other_tiles = self.content.tiles, self.content.other_tiles
         self.across: int | None = None
         self.sides = ["Data", "Field"]
-        self._residual_limit = self._sharpness = 1.0
-        self._data: NDArray[np.float32] | None = None
-        self._shown_data: tuple[Plane, int] | None = None
-        self._images: dict[tuple[object, ...], QImage] = {}
-        self.tiles = FieldTiles(f"slice {name}", studio.pictures, self)
-        self.other_tiles = FieldTiles(f"slice {name}, other run", studio.pictures, self)
+        self._sharpness = 1.0
         self._make_header()
         self._make_view()
         self._lay_out()
@@ -56,6 +51,11 @@ class SlicePane(QWidget):
         self._redraw.timeout.connect(self._draw)
         for tiles in (self.tiles, self.other_tiles):
             tiles.changed.connect(self._on_tiles_changed)
+
+    @property
+    def plane(self) -> Plane | None:
+        """The plane that is shown; None where the open volume has no such slice."""
+        return self.content.plane
 
     # Making
 
@@ -148,7 +148,8 @@ class SlicePane(QWidget):
         volume = self.studio.volume
         assert volume is not None
         grid = volume.grid
-        self.plane, self.across = Plane(rows, columns, ()), across
+        self.content.forget()
+        self.content.plane, self.across = Plane(rows, columns, ()), across
         self.slider.setVisible(across is not None)
         if across is not None:
             with QSignalBlocker(self.slider):  # a shorter axis than before would move the crosshair to its end
@@ -160,22 +161,18 @@ class SlicePane(QWidget):
         for side, axis in (("bottom", columns), ("left", rows)):
             self.view.getPlotItem().getAxis(side).setLabel(f"{grid.axes[axis]} ({grid.units[axis] or 'voxel units'})")
             self.view.getPlotItem().getAxis(side).enableAutoSIPrefix(False)
-        self.tiles.set_field(self.studio.field)
-        self.other_tiles.set_field(self.studio.compared)
-        self._shown_data = None
-        self._images.clear()
+        self.content.set_field()
         self.follow()
         self.fit_view()
 
     def forget(self) -> None:
         """The open volume has no such slice."""
-        self.plane = None
-        for tiles in (self.tiles, self.other_tiles):
-            tiles.set_field(None)
+        self.content.forget()
+        self.content.withdraw()
 
     def fit_view(self) -> None:
         """Shows the whole slice."""
-        self.box.setRange(self._bounds(), padding=0.02)
+        self.box.setRange(self.content.bounds(), padding=0.02)
 
     def follow(self) -> None:
         """Follows the crosshair."""
@@ -184,7 +181,7 @@ class SlicePane(QWidget):
             return
         grid, at = volume.grid, self.studio.crosshair
         held = tuple(0.0 if i in (self.plane.rows, self.plane.columns) else at[i] for i in range(len(at)))
-        self.plane = replace(self.plane, at=held)
+        self.content.plane = replace(self.plane, at=held)
         world = grid.world(np.array(at))
         self.lines[0].setPos(world[self.plane.columns])
         self.lines[1].setPos(world[self.plane.rows])
@@ -199,29 +196,20 @@ class SlicePane(QWidget):
             self.place.setToolTip(f"Slice across {grid.axes[axis]} at {place}")
         else:
             self.place.setText("")
-        self._read_data()
+        self.content.read_data()
         self._ask_for_tiles()
         self._redraw.start()
 
-    def _read_data(self) -> None:
-        volume, channel = self.studio.volume, self.studio.channel
-        if volume is None or self.plane is None or self._shown_data == (self.plane, channel):
-            return
-        self._data = data_plane(volume, self.plane, channel)
-        self._shown_data = (self.plane, channel)
-        self._images.clear()
-
     def field_changed(self) -> None:
         """Takes over another field, or the same one further on."""
-        self.tiles.set_field(self.studio.field)
-        self.other_tiles.set_field(self.studio.compared)
+        self.content.set_field()
         self._ask_for_tiles()
         self._redraw.start()
 
     def recolour(self) -> None:
         """Takes over contrast, colours or channel."""
-        self._images.clear()
-        self._read_data()
+        self.content.forget_images()
+        self.content.read_data()
         self._redraw.start()
 
     def grid_changed(self) -> None:
@@ -257,18 +245,6 @@ class SlicePane(QWidget):
             ranges.append((min(a, b) / step - start / step, max(a, b) / step - start / step))
         return ranges[0], ranges[1]
 
-    def _field_plane(self) -> Plane | None:
-        """The plane in indices of the field's own grid, which is a part of the volume's where a box was fitted."""
-        volume, field = self.studio.volume, self.studio.field
-        if volume is None or field is None or self.plane is None:
-            return None
-        world = volume.grid.world(np.array(self.plane.at))
-        at = field.run.grid.index(world)
-        held = tuple(
-            0.0 if i in (self.plane.rows, self.plane.columns) else round(float(index), 6) for i, index in enumerate(at)
-        )
-        return replace(self.plane, at=held)
-
     def pixels_per_voxel(self) -> float:
         """Pixels along a voxel's longer edge, of the screen or of a sharper picture of it."""
         volume = self.studio.volume
@@ -286,7 +262,7 @@ class SlicePane(QWidget):
 
     @Slot()
     def _ask_for_tiles(self) -> None:
-        rectangle, plane = self._rectangle(), self._field_plane()
+        rectangle, plane = self._rectangle(), self.content.field_plane()
         contents = self._contents()
         pixels = self.pixels_per_voxel()
         for tiles, name in ((self.tiles, "Field"), (self.other_tiles, "Other run")):
@@ -324,31 +300,13 @@ class SlicePane(QWidget):
 
     # Drawing
 
-    def _bounds(self) -> QRectF:
-        """The slice's rectangle in the world: x along columns, y along rows."""
-        volume = self.studio.volume
-        return QRectF(0, 0, 1, 1) if volume is None else self._rectangle_of(volume.grid)
-
-    def _bounds_of(self, content: str) -> QRectF:
-        """Where a content lies: a field that was fitted to a part ends there, though its coarse tiles reach further."""
-        state = {"Field": self.studio.field, "Other run": self.studio.compared}.get(content)
-        return self._bounds() if state is None else self._rectangle_of(state.run.grid)
-
-    def _rectangle_of(self, grid: Grid) -> QRectF:
-        if self.plane is None:
-            return QRectF(0, 0, 1, 1)
-        rows, columns = self.plane.rows, self.plane.columns
-        left = grid.origin[columns] - grid.voxel_size[columns] / 2
-        low = grid.origin[rows] - grid.voxel_size[rows] / 2
-        return QRectF(left, low, grid.extent[columns], grid.extent[rows])
-
     @Slot()
     def _draw(self) -> None:
         if self.studio.volume is None or self.plane is None:
             return
         contents = self._contents()
         for layer, content in zip(self.layers, [*contents, ""], strict=False):
-            layer.set_pictures(self._pictures(content), self._bounds_of(content))
+            layer.set_pictures(self.content.pictures(content), self.content.bounds_of(content))
         wiping = len(contents) == 2
         self.wipe.setVisible(wiping)
         middle = self.wipe.value() if wiping else np.inf
@@ -358,85 +316,13 @@ class SlicePane(QWidget):
         self._draw_box()
         self._on_range()
 
-    def _pictures(self, content: str) -> list[Placed]:
-        if content == "Data" and self._data is not None:
-            key = ("data", self._shown_data)
-            if key not in self._images:
-                self._images[key] = picture(self._data, self.studio.limits, self.studio.colormap)
-            return [(self._images[key], self._bounds())]
-        if content in ("Field", "Other run"):
-            return self._tile_pictures(self.tiles if content == "Field" else self.other_tiles, content)
-        if content == "Residual":
-            return self._residual_picture()
-        return []
-
-    def _tile_pictures(self, tiles: FieldTiles, content: str) -> list[Placed]:
-        plane = self._field_plane()
-        if plane is None:
-            return []
-        placed: list[Placed] = []
-        used: dict[tuple[object, ...], QImage] = {}
-        for shown in tiles.shown(plane):
-            if shown.values.size == 0:
-                continue
-            key = (content, shown.tile, shown.version, self.studio.channel)
-            image = self._images.get(key)
-            if image is None:
-                image = picture(shown.values[..., self.studio.channel], self.studio.limits, self.studio.colormap)
-            used[key] = image
-            placed.append((image, self._tile_place(shown.tile.level, tile_rectangle(shown.tile), image)))
-        self._images = {key: kept for key, kept in self._images.items() if key[0] != content} | used
-        return placed
-
-    def _tile_place(self, level: int, corner: tuple[float, float, float], image: QImage) -> QRectF:
-        """Where a tile's image lies in the world; a tile at the volume's face has fewer pixels than others."""
-        run = self.studio.field.run if self.studio.field is not None else None
-        assert run is not None
-        assert self.plane is not None
-        row, column, _ = corner
-        step = 2.0**-level
-        y0, dy = run.grid.origin[self.plane.rows], run.grid.voxel_size[self.plane.rows]
-        x0, dx = run.grid.origin[self.plane.columns], run.grid.voxel_size[self.plane.columns]
-        return QRectF(x0 + column * dx, y0 + row * dy, image.width() * step * dx, image.height() * step * dy)
-
-    def residual(self) -> NDArray[np.float32] | None:
-        """Field less data at the data's own voxels, (rows, columns), NaN where either is not known yet."""
-        plane, volume = self._field_plane(), self.studio.volume
-        if plane is None or volume is None or self._data is None or self.studio.field is None:
-            return None
-        grid = self.studio.field.run.grid
-        first = [
-            round((grid.origin[a] - volume.grid.origin[a]) / volume.grid.voxel_size[a])
-            for a in (plane.rows, plane.columns)
-        ]
-        field = np.full(self._data.shape, np.nan, dtype=np.float32)
-        for shown in self.tiles.shown(plane):
-            if shown.tile.level != 0 or shown.values.size == 0:
-                continue
-            row, column, _ = tile_rectangle(shown.tile)
-            top, left = first[0] + round(row + 0.5), first[1] + round(column + 0.5)
-            values = shown.values[..., self.studio.channel]
-            field[top : top + values.shape[0], left : left + values.shape[1]] = values
-        return field - self._data
-
-    def _residual_picture(self) -> list[Placed]:
-        residual = self.residual()
-        if residual is None:
-            return []
-        seen = np.abs(residual[np.isfinite(residual)])
-        if seen.size:
-            low, high = self.studio.limits
-            self._residual_limit = max(float(np.percentile(seen, 99.5)), 1e-6 * (high - low))
-        limit = self._residual_limit
-        return [(picture(residual, (-limit, limit), DIVERGING), self._bounds())]
-
     def _draw_bar(self, content: str) -> None:
         volume = self.studio.volume
         assert volume is not None
         from dinr_studio.ui.colours import colormap
 
         residual = content == "Residual"
-        limits = (-self._residual_limit, self._residual_limit) if residual else self.studio.limits
+        limits = (-self.content.residual_limit, self.content.residual_limit) if residual else self.studio.limits
         self.bar.setColorMap(colormap(DIVERGING if residual else self.studio.colormap))
         self.bar.setLevels(values=limits)
         self.bar.getAxis("right").setLabel(volume.value_unit or ("difference" if residual else "value"))
@@ -500,7 +386,7 @@ class SlicePane(QWidget):
         if volume is None or self.plane is None:
             return None
         point = self.box.mapSceneToView(position)
-        if not self._bounds().contains(point):
+        if not self.content.bounds().contains(point):
             return None
         grid = volume.grid
         rows, columns = self.plane.rows, self.plane.columns
@@ -523,34 +409,12 @@ class SlicePane(QWidget):
             f"{axis} {with_unit(float(position), unit)}"
             for axis, position, unit in zip(grid.axes, world, grid.units, strict=True)
         )
-        row, column = (
-            (int(np.clip(round(i), 0, n - 1)) for i, n in zip(found, self._data.shape, strict=True))
-            if self._data is not None
-            else (0, 0)
-        )
-        value = np.nan if self._data is None else float(self._data[row, column])
+        value = self.content.data_value(found)
         said = "missing" if not np.isfinite(value) else with_unit(value, volume.value_unit)
-        field = self.field_value(found)
+        looks_at_field = bool({"Field", "Residual"} & set(self._contents()))
+        field = self.content.field_value(found) if looks_at_field else None
         extra = "" if field is None else f"   ·   field {with_unit(field, volume.value_unit)}"
         self.hovered.emit(f"{where}   ·   data {said}{extra}")
-
-    def field_value(self, index: tuple[float, float]) -> float | None:
-        """The field's value at a row and column index of the volume, from the finest tile there; None without one."""
-        plane, volume, state = self._field_plane(), self.studio.volume, self.studio.field
-        if plane is None or volume is None or state is None or not {"Field", "Residual"} & set(self._contents()):
-            return None
-        at = list(self.plane.at if self.plane is not None else ())
-        at[plane.rows], at[plane.columns] = index
-        own = state.run.grid.index(volume.grid.world(np.array(at)))
-        found = None
-        for shown in self.tiles.shown(plane):
-            row, column, _ = tile_rectangle(shown.tile)
-            scale = 2.0**shown.tile.level
-            i, j = int((own[plane.rows] - row) * scale), int((own[plane.columns] - column) * scale)
-            inside = own[plane.rows] >= row and own[plane.columns] >= column
-            if inside and i < shown.values.shape[0] and j < shown.values.shape[1]:
-                found = float(shown.values[i, j, self.studio.channel])
-        return found
 
     @Slot(object)
     def _on_click(self, event: object) -> None:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, QUrl, Slot
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from dinr_studio.io.reading import SUFFIXES
 from dinr_studio.ui.actions import COMMANDS
-from dinr_studio.ui.background import Work, spare_threads
+from dinr_studio.ui.background import Work
 from dinr_studio.ui.dialogs import help as help_dialogs
 from dinr_studio.ui.dialogs.asking import question
 from dinr_studio.ui.edits import SettingsEdit
-from dinr_studio.ui.exporting import ExportJob
 from dinr_studio.ui.theme import icon, is_dark
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ class Commands(QObject):
         super().__init__(window)
         self.window = window
         self.studio = window.studio
-        self.jobs: list[ExportJob] = []
 
     def runner(self, name: str) -> Callable[[], None]:
         """The method of a command."""
@@ -91,7 +88,7 @@ class Commands(QObject):
             return
         dialog = ExportDialog(run, self.studio.box_in_world(), self._view_box(), self._folder(), self.window)
         if dialog.exec():
-            self.start_job(dialog.job())
+            self.window.jobs.start(dialog.job())
         dialog.deleteLater()
 
     @Slot()
@@ -107,48 +104,8 @@ class Commands(QObject):
             run, spread, self.studio.channel, self.window.volume_view.level, self._folder(), self.window
         )
         if dialog.exec():
-            self.start_job(dialog.job())
+            self.window.jobs.start(dialog.job())
         dialog.deleteLater()
-
-    def start_job(self, job: ExportJob) -> None:
-        """Begins an export or mesh, shown in a bar above the pictures."""
-        self.jobs.append(job)
-        self.window.settings.setValue("export folder", str(job.path.parent))
-        job.setParent(self)
-        job.threads = 1 if self.studio.fit.running else spare_threads()
-        job.told.connect(self._on_job_told)
-        job.done.connect(self._on_job_done)
-        job.failed.connect(self._on_job_failed)
-        job.ended.connect(self._on_job_ended)
-        job.start()
-
-    @Slot(str)
-    def _on_job_told(self, sentence: str) -> None:
-        job = self.sender()
-        if isinstance(job, ExportJob):
-            self.window.job_notice.work(sentence, job.cancel)
-
-    @Slot(str)
-    def _on_job_done(self, sentence: str) -> None:
-        job = self.sender()
-        log.info(sentence)
-        if isinstance(job, ExportJob):
-            folder = job.path.parent
-            url = QUrl.fromLocalFile(str(folder))
-            self.window.job_notice.tell(sentence, "Open folder", partial(_open_folder, url))
-
-    @Slot(str)
-    def _on_job_failed(self, sentence: str) -> None:
-        log.error(sentence)
-        self.window.job_notice.warn(sentence)
-
-    @Slot()
-    def _on_job_ended(self) -> None:
-        job = self.sender()
-        if isinstance(job, ExportJob):
-            self.jobs.remove(job)
-            if job.cancelled:
-                self.window.job_notice.tell("The export was cancelled; no file was left behind.")
 
     def _folder(self) -> Path:
         return Path(str(self.window.settings.value("export folder") or Path.home()))
@@ -464,17 +421,8 @@ class Commands(QObject):
                 self.window.actions_by_name[command.name].setIcon(icon(command.icon))
         self.name_pause()
 
-    def stop(self) -> None:
-        """Cancels exports; for closing the program."""
-        for job in self.jobs:
-            job.cancel()
-
     def works(self) -> Iterator[Work]:
         """All works of the window that may still run."""
         for work in self.window.findChildren(Work):
             if work.running:
                 yield work
-
-
-def _open_folder(url: QUrl) -> None:
-    QDesktopServices.openUrl(url)

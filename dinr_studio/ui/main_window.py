@@ -21,6 +21,7 @@ from dinr_studio.samples import SAMPLES
 from dinr_studio.ui.availability import possible_commands
 from dinr_studio.ui.commands import Commands
 from dinr_studio.ui.dialogs.choose_dataset import ChooseDataset
+from dinr_studio.ui.jobs import Jobs
 from dinr_studio.ui.menus import build_actions, build_menus, build_toolbar
 from dinr_studio.ui.monitor.panel import Monitor
 from dinr_studio.ui.notice import Notice
@@ -62,6 +63,7 @@ class MainWindow(QMainWindow):
         self.status = StatusBar()
         self.setStatusBar(self.status)
         self._lay_out()
+        self.jobs = Jobs(self.studio, self.job_notice, self.settings, self)
         self.commands = Commands(self)
         self.actions_by_name = build_actions(self, self.commands)
         self.recent_menu = QMenu("Open &recent", self)
@@ -341,7 +343,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue("state", self.saveState())
         self._remember_session()
         self.hide()
-        self.commands.stop()
+        self.jobs.cancel_all()
         self.monitor.runs.stop()
         self.threads_ended = self.studio.stop()
         for work in self.commands.works():

@@ -79,11 +79,12 @@ def make_window(qtbot, settings_folder, answers):
 
 
 def shown_window(width, height):
-    """A new window that has the focus; no window manager gives it that here, and shortcuts need it."""
+    """A new window of a size (its own one, where None) and with the focus, which shortcuts need."""
     window = MainWindow()
-    window.resize(width, height)
+    if width is not None:
+        window.resize(width, height)
     window.show()
-    window.activateWindow()
+    window.activateWindow()  # no window manager does it here
     assert QTest.qWaitForWindowActive(window)
     return window
 

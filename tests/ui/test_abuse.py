@@ -175,10 +175,10 @@ def test_an_export_beside_a_fit_writes_the_field_as_it_is_then(training, qtbot, 
     qtbot.waitUntil(lambda: training.studio.fit.last.step > 60, timeout=60_000)
     run = training.studio.present_run()
     job = volume_job(run, {"factor": (2.0,)}, tmp_path / "now.mrc", dtype="float32", compression="none", force=False)
-    training.commands.start_job(job)
+    training.jobs.start(job)
     qtbot.waitUntil(lambda: "Wrote now.mrc" in training.job_notice.sentence.text(), timeout=60_000)
     assert training.job_notice.button.text() == "Open folder"
-    assert training.commands.jobs == []
+    assert training.jobs.running == []
     goes_on(qtbot, training)
     with mrcfile.open(tmp_path / "now.mrc") as file:
         values, size = file.data.copy(), file.voxel_size.copy()
@@ -195,7 +195,7 @@ def test_an_export_can_be_cancelled_beside_a_fit_and_by_closing(training, qtbot,
     def begin(name):
         run = training.studio.present_run()
         job = volume_job(run, {"factor": (8.0,)}, tmp_path / name, dtype="float32", compression="none", force=False)
-        training.commands.start_job(job)
+        training.jobs.start(job)
         qtbot.waitUntil(lambda: "%" in training.job_notice.sentence.text(), timeout=60_000)
 
     begin("one.npy")

@@ -163,8 +163,8 @@ def test_the_part_to_fit_is_typed_drawn_and_undone(opened, qtbot):
     set_part(qtbot, panel, 0, 6, 15)
     set_part(qtbot, panel, 2, 12, 5)  # the wrong way round is taken as it is meant
     assert studio.box == ((5, 15), (0, 18), (4, 12))
-    qtbot.waitUntil(lambda: len(opened.slices.shown[1].frame.getData()[0]) == 5)
-    x, y = opened.slices.shown[1].frame.getData()  # z by x, in angstrom
+    qtbot.waitUntil(lambda: len(opened.slices.shown[1].view.frame.getData()[0]) == 5)
+    x, y = opened.slices.shown[1].view.frame.getData()  # z by x, in angstrom
     assert (min(x), max(x)) == (10 + 3.5, 10 + 11.5)
     assert (min(y), max(y)) == (2.5 + 4.5 * 2, 2.5 + 14.5 * 2)
     assert studio.fitted_volume.grid.shape == (10, 18, 8)
@@ -190,8 +190,8 @@ def test_a_fit_works_on_the_part_only(opened, qtbot, start_fit):
     assert run.held_out.max() < run.grid.size
     pane = opened.slices.panes[1]
     qtbot.waitUntil(lambda: pane.tiles.open_tiles == 0 and len(list(pane.tiles.shown(pane.content.field_plane()))) > 0)
-    qtbot.waitUntil(lambda: pane.layers[0].boundingRect().top() == pytest.approx(2.5 + 4.5 * 2))
-    assert pane.layers[0].boundingRect().bottom() == pytest.approx(2.5 + 14.5 * 2)
+    qtbot.waitUntil(lambda: pane.view.layers[0].boundingRect().top() == pytest.approx(2.5 + 4.5 * 2))
+    assert pane.view.layers[0].boundingRect().bottom() == pytest.approx(2.5 + 14.5 * 2)
     part, beside = (pane.view.mapFromScene(pane.box.mapViewToScene(QPointF(17, z))) for z in (20, 38))
     background = pane.view.backgroundBrush().color()
     shown = pane.view.grab().toImage()

@@ -99,7 +99,7 @@ def test_what_is_on_the_screen_is_the_field_at_the_screens_own_resolution(pane, 
     world[:, 1] = rng.uniform(low + 0.1 * (high - low), high - 0.3 * (high - low), 60)
     world[:, 2] = rng.uniform(left + 0.1 * (right - left), right - 0.1 * (right - left), 60)
     expected = values_at(field_of(pane.studio.run, torch.device("cpu")), world)[:, 0]
-    pane.scale_bar.hide()
+    pane.view.scale_bar.hide()
     pane.studio.set_limits(expected.min(), expected.max())
     settle(qtbot, pane)
     picture = pixels(pane.view)
@@ -107,7 +107,7 @@ def test_what_is_on_the_screen_is_the_field_at_the_screens_own_resolution(pane, 
     found = np.array([picture[place.y(), place.x()] for place in places])
     assert np.ptp(expected) > 0.01
     assert np.corrcoef(found, expected)[0, 1] > 0.97
-    pane.scale_bar.show()
+    pane.view.scale_bar.show()
 
 
 def test_the_sign_tells_of_refining_and_coarse_tiles_come_before_fine_ones(pane, qtbot, mouse, monkeypatch):

@@ -61,7 +61,7 @@ def test_a_slice_shows_every_voxel_at_its_place(opened, qtbot, pixels):
     rng = np.random.default_rng(1)
     for number, pane in enumerate(opened.slices.panes):
         opened.slices.show_alone(pane)
-        pane.scale_bar.hide()  # it lies over some voxels
+        pane.view.scale_bar.hide()  # it lies over some voxels
         expected = true_slice(opened, number)
         found = [(rng.integers(expected.shape[0]), rng.integers(expected.shape[1])) for _ in range(40)]
         cross = {round(opened.studio.crosshair[axis]) for axis in (pane.plane.rows, pane.plane.columns)}
@@ -84,8 +84,8 @@ def test_a_click_moves_the_crosshair_in_all_slices(opened, qtbot):
     assert (y, x) == (pytest.approx(4, abs=0.3), pytest.approx(11, abs=0.3))
     world = opened.studio.volume.grid.world(np.array([z, y, x]))
     for pane, (across, up) in ((xy, (2, 1)), (xz, (2, 0)), (yz, (1, 0))):
-        assert pane.lines[0].value() == pytest.approx(world[across])
-        assert pane.lines[1].value() == pytest.approx(world[up])
+        assert pane.view.lines[0].value() == pytest.approx(world[across])
+        assert pane.view.lines[1].value() == pytest.approx(world[up])
     assert xz.place.text().startswith("y 5/18")
     assert yz.place.text().startswith("x 12/16")
     for number, pane in enumerate((xy, xz, yz)):
@@ -191,6 +191,26 @@ def test_the_enlarge_key_shows_the_pane_with_the_focus_alone_and_then_all_again(
     assert all(place.isVisible() for place in places)
 
 
+def test_panes_that_were_away_show_the_present_when_they_come_back(fitted, qtbot, type_in):
+    xy, xz, _ = fitted.slices.panes
+    xy.view.setFocus()
+    qtbot.keyClick(xy.view, KEY.Key_3)
+    qtbot.keyClick(xy.view, KEY.Key_F)
+    qtbot.keyClick(xy.view, KEY.Key_Up)
+    type_in(fitted.data_panel.low, "0.05")
+    xy.view.setFocus()
+    qtbot.keyClick(xy.view, KEY.Key_F)
+    assert xz.isVisible()
+    assert xz.place.text().startswith("y 11/18")
+    assert xz.slider.value() == 10
+    qtbot.waitUntil(lambda: (found := xz.content.residual()) is not None and bool(np.isfinite(found).all()))
+    expected = fitted.studio.volume.values[:, 10, :, 0]
+    field = field_of(fitted.studio.run, torch.device("cpu"))
+    index = np.stack(np.meshgrid(np.arange(20), [10], np.arange(16), indexing="ij"), axis=-1).reshape(-1, 3)
+    whole = values_at(field, fitted.studio.run.grid.world(index)).reshape(20, 16)
+    np.testing.assert_allclose(xz.content.residual(), whole - expected, atol=1e-5)
+
+
 def test_number_keys_choose_what_all_slices_show(fitted, qtbot):
     for key, mode in ((KEY.Key_1, "Data"), (KEY.Key_3, "Residual"), (KEY.Key_4, "Wipe"), (KEY.Key_2, "Field")):
         qtbot.keyClick(fitted, key)
@@ -224,7 +244,7 @@ def test_the_residual_is_the_field_less_the_data_in_colours_about_zero(fitted, q
     for pane, expected in zip(panes, (residual[6], residual[:, 11], residual[:, :, 3]), strict=True):
         np.testing.assert_allclose(pane.content.residual(), expected, atol=1e-5)
         qtbot.waitUntil(lambda pane=pane: not pane._redraw.isActive())
-        low, high = pane.bar.levels()
+        low, high = pane.view.bar.levels()
         assert low == -high
         assert high == pytest.approx(np.percentile(np.abs(expected), 99.5), rel=1e-3)
     hover(qtbot, mouse, panes[0], (2, 12), lambda: "field" in fitted.status.place.text())
@@ -245,9 +265,9 @@ def test_a_wipe_shows_one_side_left_and_the_other_right_of_a_line_that_can_be_dr
 
     data, field = settled(KEY.Key_1), settled(KEY.Key_2)
     settled(KEY.Key_4)
-    start, stop = place_of(pane, pane.wipe.value(), -2), voxel_place(pane, 3, 4)
+    start, stop = place_of(pane, pane.view.wipe.value(), -2), voxel_place(pane, 3, 4)
     mouse.drag(pane.view.viewport(), start, QPointF(stop.x(), start.y()))
-    assert place_of(pane, pane.wipe.value(), 0).x() == pytest.approx(stop.x(), abs=2)
+    assert place_of(pane, pane.view.wipe.value(), 0).x() == pytest.approx(stop.x(), abs=2)
     mouse.move(pane.view.viewport(), QPointF(5, 5))
     wiped = pixels(pane.view)
     left, right = voxel_place(pane, 0, 0), voxel_place(pane, 15, 15)

@@ -63,7 +63,7 @@ def enlarged(brightness, shape):
 
 def finish(window, qtbot):
     """Waits for all jobs of a window."""
-    qtbot.waitUntil(lambda: not window.commands.jobs, timeout=120_000)
+    qtbot.waitUntil(lambda: not window.jobs.running, timeout=120_000)
 
 
 def leftovers(folder):
@@ -138,11 +138,13 @@ def test_save_picture_writes_the_file_that_was_asked_for(shown, qtbot, in_dialog
 def test_a_larger_picture_of_a_field_waits_for_the_field_at_its_resolution(fitted, qtbot, tmp_path):
     pane = fitted.slices.panes[0]
     fitted.slices.set_mode("Field")
-    qtbot.waitUntil(lambda: pane.tiles.open_tiles == 0 and any(pane.tiles.shown(pane.content.field_plane())), timeout=60_000)
+    qtbot.waitUntil(
+        lambda: pane.tiles.open_tiles == 0 and any(pane.tiles.shown(pane.content.field_plane())), timeout=60_000
+    )
     before = pane.tiles.level
     dialog = PictureDialog(fitted.slices, tmp_path, fitted)
     dialog.scale.setCurrentIndex(3)
-    fitted.commands.start_job(dialog.job())
+    fitted.jobs.start(dialog.job())
     finish(fitted, qtbot)
     assert max(shown.tile.level for shown in pane.tiles.shown(pane.content.field_plane())) == before + 2
     assert list(tmp_path.glob("*.png"))
@@ -151,7 +153,7 @@ def test_a_larger_picture_of_a_field_waits_for_the_field_at_its_resolution(fitte
 
 def test_a_picture_that_is_cancelled_leaves_no_file(shown, qtbot, tmp_path):
     job = PictureDialog(shown.slices, tmp_path, shown).job()
-    shown.commands.start_job(job)
+    shown.jobs.start(job)
     job.cancel()
     finish(shown, qtbot)
     assert leftovers(tmp_path) == []
@@ -318,7 +320,7 @@ def test_a_movie_has_the_frames_and_the_pace_asked_for_and_the_camera_is_back(sh
 
 
 def test_numbered_frames_turn_once_around(shown, qtbot, tmp_path):
-    shown.commands.start_job(MovieJob(shown.volume_view, Plan(tmp_path / "turn", 4, 80, 60, 1.0)))
+    shown.jobs.start(MovieJob(shown.volume_view, Plan(tmp_path / "turn", 4, 80, 60, 1.0)))
     finish(shown, qtbot)
     assert leftovers(tmp_path / "turn") == [f"frame_{i:04d}.png" for i in range(1, 5)]
     frames = [np.asarray(Image.open(path), dtype=float) for path in sorted((tmp_path / "turn").iterdir())]
@@ -364,7 +366,7 @@ def test_axes_stay_on_the_box_in_a_large_movie(shown, pixels):
 def test_a_movie_that_is_cancelled_leaves_nothing_and_the_camera_is_back(shown, qtbot, tmp_path, name):
     camera = shown.volume_view.scene.camera.get_state()
     job = MovieJob(shown.volume_view, Plan(tmp_path / name, 1400, 96, 64, 60.0))
-    shown.commands.start_job(job)
+    shown.jobs.start(job)
     qtbot.waitUntil(lambda: "frame " in shown.job_notice.sentence.text(), timeout=60_000)
     shown.job_notice.button.click()
     finish(shown, qtbot)
@@ -374,7 +376,7 @@ def test_a_movie_that_is_cancelled_leaves_nothing_and_the_camera_is_back(shown, 
 
 
 def test_a_movie_ends_when_the_volume_is_closed(shown, qtbot, tmp_path):
-    shown.commands.start_job(MovieJob(shown.volume_view, Plan(tmp_path / "turn.gif", 1400, 96, 64, 60.0)))
+    shown.jobs.start(MovieJob(shown.volume_view, Plan(tmp_path / "turn.gif", 1400, 96, 64, 60.0)))
     qtbot.waitUntil(lambda: "frame " in shown.job_notice.sentence.text(), timeout=60_000)
     shown.studio.close_volume()
     finish(shown, qtbot)
@@ -383,7 +385,7 @@ def test_a_movie_ends_when_the_volume_is_closed(shown, qtbot, tmp_path):
 
 def test_a_movie_that_cannot_be_written_says_so(shown, qtbot, tmp_path):
     path = tmp_path / "missing" / "turn.gif"
-    shown.commands.start_job(MovieJob(shown.volume_view, Plan(path, 3, 96, 64, 1.0)))
+    shown.jobs.start(MovieJob(shown.volume_view, Plan(path, 3, 96, 64, 1.0)))
     finish(shown, qtbot)
     assert "does not exist" in shown.job_notice.sentence.text()
 

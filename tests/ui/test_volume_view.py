@@ -96,25 +96,25 @@ def test_the_isosurface_has_a_level_in_the_datas_unit_and_in_sigma(view, type_in
     values = view.studio.volume.values.astype(np.float64)
     mean, sigma = values.mean(), values.std()
     view.method.setCurrentText("Isosurface")
-    type_in(view.level_edit, "0.5")
+    type_in(view.level_row.value, "0.5")
     assert view.level == 0.5
-    assert float(view.sigma_edit.text()) == pytest.approx((0.5 - mean) / sigma, rel=2e-3)
+    assert float(view.level_row.sigma.text()) == pytest.approx((0.5 - mean) / sigma, rel=2e-3)
     large = (drawn(view) > BRIGHT).sum()
-    type_in(view.sigma_edit, "3.5")
+    type_in(view.level_row.sigma, "3.5")
     assert view.level == pytest.approx(mean + 3.5 * sigma, rel=1e-3)
-    assert float(view.level_edit.text()) == pytest.approx(view.level, rel=1e-3)
+    assert float(view.level_row.value.text()) == pytest.approx(view.level, rel=1e-3)
     small = (drawn(view) > BRIGHT).sum()
     assert 0 < small < 0.8 * large
-    qtbot.keyClick(view.level_slider, KEY.Key_End)
+    qtbot.keyClick(view.level_row.slider, KEY.Key_End)
     assert view.level == pytest.approx(values.max(), rel=1e-6)
-    qtbot.keyClick(view.level_slider, KEY.Key_Home)
+    qtbot.keyClick(view.level_row.slider, KEY.Key_Home)
     assert view.level == pytest.approx(values.min(), rel=1e-6)
-    view.sigma_edit.setFocus()
-    view.level_edit.setFocus()  # passing through an edit leaves the level alone, though its text is rounded
+    view.level_row.sigma.setFocus()
+    view.level_row.value.setFocus()  # passing through an edit leaves the level alone, though its text is rounded
     assert view.level == pytest.approx(values.min(), rel=1e-6)
-    type_in(view.level_edit, "deep")
+    type_in(view.level_row.value, "deep")
     assert view.level == pytest.approx(values.min(), rel=1e-6)
-    assert float(view.level_edit.text()) == pytest.approx(values.min(), rel=1e-3)
+    assert float(view.level_row.value.text()) == pytest.approx(values.min(), rel=1e-3)
 
 
 def test_the_transfer_function_is_edited_with_the_mouse(view, qtbot, mouse, drawn):

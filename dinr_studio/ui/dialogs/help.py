@@ -109,6 +109,7 @@ class TextDialog(QDialog):
     def __init__(self, title: str, html: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.text = QTextBrowser()
         self.text.setHtml(html)
         self.text.setOpenExternalLinks(False)
@@ -149,6 +150,7 @@ def about(parent: QWidget) -> QDialog:
     """Version, libraries and licence."""
     dialog = QDialog(parent)
     dialog.setWindowTitle("About DINR Studio")
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     lines = [f"Python {platform.python_version()}"]
     for name in LIBRARIES:
         try:

@@ -199,7 +199,7 @@ def save_movie(window: MainWindow, view: VolumeView, folder: Path) -> None:
         return
     dialog = MovieDialog(view, folder, window)
     if dialog.exec():
-        window.commands.start_job(MovieJob(view, dialog.plan))
+        window.jobs.start(MovieJob(view, dialog.plan))
     dialog.deleteLater()
 
 

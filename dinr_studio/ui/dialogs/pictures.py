@@ -154,5 +154,5 @@ def save_picture(window: MainWindow, slices: Slices, folder: Path) -> None:
     """Asks, then draws and writes."""
     dialog = PictureDialog(slices, folder, window)
     if dialog.exec():
-        window.commands.start_job(dialog.job())
+        window.jobs.start(dialog.job())
     dialog.deleteLater()

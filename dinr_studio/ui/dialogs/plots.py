@@ -147,7 +147,7 @@ def save_plot(window: MainWindow, tab: QWidget, folder: Path) -> None:
     if dialog.exec():
         path = dialog.place.path
         content = content_of(dialog.place.suffix, dialog.chosen, dialog.size_mm)
-        window.commands.start_job(file_job(path, content, f"The plot is in {path}."))
+        window.jobs.start(file_job(path, content, f"The plot is in {path}."))
     dialog.deleteLater()
 
 

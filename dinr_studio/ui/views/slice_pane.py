@@ -14,15 +14,13 @@ from dinr_studio.sampling.plane import Plane
 from dinr_studio.ui.colours import DIVERGING, with_unit
 from dinr_studio.ui.panels.parts import enlarge_button
 from dinr_studio.ui.studio import Studio
-from dinr_studio.ui.theme import CURVES, icon, plot_colours, small_font
+from dinr_studio.ui.theme import icon
 from dinr_studio.ui.views.field_tiles import HIGHEST_LEVEL, Rectangle
-from dinr_studio.ui.views.layers import PictureLayer
-from dinr_studio.ui.views.scale_bar import ScaleBar
 from dinr_studio.ui.views.slice_content import SliceContent
+from dinr_studio.ui.views.slice_plot import SlicePlot
 
 MODES = ("Data", "Field", "Residual", "Wipe")
 SIDES = ("Data", "Field", "Residual", "Other run")
-AXIS_HEIGHT = 32  # pixels, ticks and title
 SETTLE = 30  # milliseconds of rest before a moved view asks for tiles
 ZOOM_STEP = 1.25
 
@@ -86,36 +84,9 @@ class SlicePane(QWidget):
         self.slider.valueChanged.connect(self._on_slider)
 
     def _make_view(self) -> None:
-        self.view = pg.PlotWidget()
-        self.view.setAccessibleName(f"{self.name} slice")
-        self.view.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.box = self.view.getPlotItem().getViewBox()
-        self.view.getPlotItem().setMenuEnabled(False)
-        self.view.getPlotItem().hideButtons()
-        self.box.setDefaultPadding(0.02)
-        self.layers = (PictureLayer(), PictureLayer())
-        for layer in self.layers:
-            self.view.addItem(layer)
-        pen = pg.mkPen(CURVES["orange"], width=1)
-        self.lines = (pg.InfiniteLine(angle=90, pen=pen), pg.InfiniteLine(angle=0, pen=pen))
-        self.wipe = pg.InfiniteLine(angle=90, movable=True, pen=pg.mkPen("w", width=3), hoverPen=pg.mkPen("y", width=5))
-        self.wipe.sigPositionChanged.connect(self._on_wipe_moved)
-        self.frame = pg.PlotCurveItem(pen=pg.mkPen(CURVES["green"], width=2, style=Qt.PenStyle.DashLine))
-        for item in (*self.lines, self.wipe, self.frame):
-            self.view.addItem(item)
-        self.wipe.hide()
-        self.bar = pg.ColorBarItem(interactive=False, width=12, colorMap=pg.colormap.get("CET-L1"))
-        self.bar.getAxis("right").setStyle(maxTickLevel=0)
-        self.bar.getAxis("right").enableAutoSIPrefix(False)
-        for axis in (
-            *(self.view.getPlotItem().getAxis(side) for side in ("left", "bottom")),
-            self.bar.getAxis("right"),
-        ):
-            axis.setStyle(tickFont=small_font(), tickTextOffset=2)
-            axis.label.setFont(small_font())
-        self.view.getPlotItem().layout.addItem(self.bar, 2, 5)
-        self.view.getPlotItem().getAxis("bottom").setHeight(AXIS_HEIGHT)
-        self.scale_bar = ScaleBar(self.view)
+        self.view = SlicePlot(f"{self.name} slice")
+        self.box = self.view.box
+        self.view.wipe.sigPositionChanged.connect(self._on_wipe_moved)
         self.box.sigRangeChanged.connect(self._on_range)
         self.box.sigResized.connect(self._on_range)
         self.view.scene().sigMouseMoved.connect(self._on_hover)
@@ -158,9 +129,7 @@ class SlicePane(QWidget):
         same = grid.units[rows] == grid.units[columns]
         self.box.setAspectLocked(same, 1)
         self.box.invertY(volume.provenance.reader in ("image", "TIFF"))
-        for side, axis in (("bottom", columns), ("left", rows)):
-            self.view.getPlotItem().getAxis(side).setLabel(f"{grid.axes[axis]} ({grid.units[axis] or 'voxel units'})")
-            self.view.getPlotItem().getAxis(side).enableAutoSIPrefix(False)
+        self.view.name_axes(*(f"{grid.axes[axis]} ({grid.units[axis] or 'voxel units'})" for axis in (columns, rows)))
         self.content.set_field()
         self.follow()
         self.fit_view()
@@ -183,8 +152,8 @@ class SlicePane(QWidget):
         held = tuple(0.0 if i in (self.plane.rows, self.plane.columns) else at[i] for i in range(len(at)))
         self.content.plane = replace(self.plane, at=held)
         world = grid.world(np.array(at))
-        self.lines[0].setPos(world[self.plane.columns])
-        self.lines[1].setPos(world[self.plane.rows])
+        self.view.lines[0].setPos(world[self.plane.columns])
+        self.view.lines[1].setPos(world[self.plane.rows])
         if self.across is not None:
             self.slider.blockSignals(True)
             self.slider.setValue(round(at[self.across]))
@@ -219,15 +188,8 @@ class SlicePane(QWidget):
 
     def restyle(self) -> None:
         """Takes over the theme's colours."""
-        background, foreground = plot_colours()
         self.enlarge.setIcon(icon("enlarge", self))
-        self.view.setBackground(background)
-        for axis in (
-            *(self.view.getPlotItem().getAxis(side) for side in ("left", "bottom")),
-            self.bar.getAxis("right"),
-        ):
-            axis.setPen(foreground)
-            axis.setTextPen(foreground)
+        self.view.restyle()
 
     def _contents(self) -> list[str]:
         """What is drawn left and right of the wipe's line; one of them alone otherwise."""
@@ -302,42 +264,31 @@ class SlicePane(QWidget):
 
     @Slot()
     def _draw(self) -> None:
-        if self.studio.volume is None or self.plane is None:
+        volume, contents = self.studio.volume, self._contents()
+        if volume is None or self.plane is None:
             return
-        contents = self._contents()
-        for layer, content in zip(self.layers, [*contents, ""], strict=False):
+        for layer, content in zip(self.view.layers, [*contents, ""], strict=False):
             layer.set_pictures(self.content.pictures(content), self.content.bounds_of(content))
-        wiping = len(contents) == 2
-        self.wipe.setVisible(wiping)
-        middle = self.wipe.value() if wiping else np.inf
-        self.layers[0].set_between(-np.inf, middle)
-        self.layers[1].set_between(middle, np.inf)
-        self._draw_bar(contents[0])
-        self._draw_box()
+        self.view.show_wipe(wiping=len(contents) == 2)
+        limit = self.content.residual_limit
+        if contents[0] == "Residual":
+            self.view.show_bar(DIVERGING, (-limit, limit), volume.value_unit or "difference")
+        else:
+            self.view.show_bar(self.studio.colormap, self.studio.limits, volume.value_unit or "value")
+        self.view.show_frame(self._box_in_world())
         self._on_range()
 
-    def _draw_bar(self, content: str) -> None:
-        volume = self.studio.volume
-        assert volume is not None
-        from dinr_studio.ui.colours import colormap
-
-        residual = content == "Residual"
-        limits = (-self.content.residual_limit, self.content.residual_limit) if residual else self.studio.limits
-        self.bar.setColorMap(colormap(DIVERGING if residual else self.studio.colormap))
-        self.bar.setLevels(values=limits)
-        self.bar.getAxis("right").setLabel(volume.value_unit or ("difference" if residual else "value"))
-
-    def _draw_box(self) -> None:
+    def _box_in_world(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
+        """Ranges along columns and rows of the part to fit and export, or None for all."""
         box, volume = self.studio.box, self.studio.volume
         if box is None or volume is None or self.plane is None:
-            self.frame.setData([], [])
-            return
+            return None
         grid = volume.grid
-        (low, high), (left, right) = (
+        across, up = (
             [grid.origin[axis] + (end - 0.5) * grid.voxel_size[axis] for end in box[axis]]
-            for axis in (self.plane.rows, self.plane.columns)
+            for axis in (self.plane.columns, self.plane.rows)
         )
-        self.frame.setData([left, right, right, left, left], [low, low, high, high, low])
+        return (across[0], across[1]), (up[0], up[1])
 
     # The user's doings
 
@@ -348,7 +299,7 @@ class SlicePane(QWidget):
             box.setVisible(wiping)
         if wiping:
             (left, right), _ = self.box.viewRange()
-            self.wipe.setValue((left + right) / 2)
+            self.view.wipe.setValue((left + right) / 2)
         self.follow()
         self._ask_for_tiles()
         self._redraw.start()
@@ -362,8 +313,7 @@ class SlicePane(QWidget):
 
     @Slot()
     def _on_wipe_moved(self) -> None:
-        self.layers[0].set_between(-np.inf, self.wipe.value())
-        self.layers[1].set_between(self.wipe.value(), np.inf)
+        self.view.part_layers(self.view.wipe.value())
 
     @Slot(int)
     def _on_slider(self, index: int) -> None:
@@ -375,9 +325,7 @@ class SlicePane(QWidget):
         volume = self.studio.volume
         if volume is None or self.plane is None:
             return
-        area = self.box.sceneBoundingRect()
-        self.scale_bar.setGeometry(0, 0, self.view.width(), int(area.bottom()))
-        self.scale_bar.set_scale(self.box.viewPixelSize()[0], volume.grid.units[self.plane.columns], area.right())
+        self.view.place_scale_bar(volume.grid.units[self.plane.columns])
         self._settled.start()
 
     def _index_at(self, position: object) -> tuple[float, float] | None:
@@ -439,7 +387,7 @@ class SlicePane(QWidget):
 
     def zoom(self, factor: float) -> None:
         """Zooms about the crosshair (above 1: closer)."""
-        centre = pg.Point(self.lines[0].value(), self.lines[1].value())
+        centre = pg.Point(self.view.lines[0].value(), self.view.lines[1].value())
         self.box.scaleBy((1 / factor, 1 / factor), center=centre)
 
     def _on_key(self, key: int) -> bool:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPoint, QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QImage, QKeyEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from dinr_studio.sampling.block import Block, spatial_grid
-from dinr_studio.ui.colours import number
 from dinr_studio.ui.panels.parts import enlarge_button
 from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.theme import icon
 from dinr_studio.ui.views.axes_overlay import AxesOverlay
+from dinr_studio.ui.views.level_row import LevelRow
 from dinr_studio.ui.views.transfer import TransferFunction
 from dinr_studio.ui.views.volume_look import METHODS, Look
 from dinr_studio.ui.views.volume_options import FINE, VolumeOptions
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 SOURCES = ("Data", "Field", "Both")
 TURN = 5.0  # degrees of an arrow key
-LEVEL_TICKS = 1000
 NO_OPENGL = "3D needs OpenGL 2.1 or later, which this display does not offer ({error}); the slices work without it."
 
 
@@ -52,10 +51,11 @@ class VolumeView(QWidget):
         self.overlay: AxesOverlay | None = None
         self.source = VolumeSource(studio, self)
         self.options = VolumeOptions(self)
-        self.level = 0.0
         self._blocks: dict[str, Block] = {}
         self._make_header()
-        self._make_level_row()
+        self.level_row = LevelRow()
+        self.level_row.hide()
+        self.level_row.changed.connect(self._restyle_scene)
         self._lay_out()
         self._late = QTimer(self, singleShot=True, interval=60)
         self._late.timeout.connect(self._ask)
@@ -95,35 +95,6 @@ class VolumeView(QWidget):
         self.more.setToolTip("Transfer function, clip box, plane, camera, axes")
         self.more.setAccessibleName("Options of the 3D view")
         self.more.clicked.connect(self._on_more)
-
-    def _make_level_row(self) -> None:
-        self.level_row = QWidget()
-        self.level_slider = QSlider(Qt.Orientation.Horizontal)
-        self.level_slider.setRange(0, LEVEL_TICKS)
-        self.level_slider.setAccessibleName("Level of the isosurface")
-        self.level_slider.valueChanged.connect(self._on_level_slider)
-        self.level_edit, self.sigma_edit = QLineEdit(), QLineEdit()
-        for edit, name, slot in (
-            (self.level_edit, "Level in the value's unit", self._on_level_typed),
-            (self.sigma_edit, "Level in standard deviations above the mean", self._on_sigma_typed),
-        ):
-            edit.setMaximumWidth(76)
-            edit.setAccessibleName(name)
-            edit.setToolTip(name)
-            edit.editingFinished.connect(slot)
-        self.level_unit = QLabel()
-        row = QHBoxLayout(self.level_row)
-        row.setContentsMargins(6, 0, 6, 0)
-        for widget in (
-            QLabel("level"),
-            self.level_slider,
-            self.level_edit,
-            self.level_unit,
-            self.sigma_edit,
-            QLabel("σ"),
-        ):
-            row.addWidget(widget, 1 if widget is self.level_slider else 0)
-        self.level_row.hide()
 
     def _lay_out(self) -> None:
         header = QHBoxLayout()
@@ -209,10 +180,7 @@ class VolumeView(QWidget):
             label.setText(f"Clip {axis}")
         for i, axis in enumerate(grid.axes):
             self.options.axis.setItemText(i, axis)
-        found = self.studio.histograms[self.studio.channel]
-        self.set_level(
-            found.mean + 3 * found.deviation if found.mean + 3 * found.deviation < found.edges[-1] else found.mean
-        )
+        self._show_level(3.0)
         self._on_colours()
         self._on_crosshair()
         with QSignalBlocker(self.shown):
@@ -314,6 +282,7 @@ class VolumeView(QWidget):
             self.options.transfer.show_values(found, self.studio.limits, self.studio.colormap)
         self._restyle_scene()
 
+    @Slot()
     def _restyle_scene(self) -> None:
         if self.scene is not None:
             self.scene.set_look(self.look())
@@ -321,9 +290,17 @@ class VolumeView(QWidget):
     @Slot()
     def _on_channel(self) -> None:
         self._blocks.clear()
-        found = self.studio.histograms[self.studio.channel]
-        self.set_level(found.mean + 2 * found.deviation)
+        self._show_level(3.0)
         self._late.start()
+
+    def _show_level(self, sigma: float) -> None:
+        """Another volume or channel: the level begins so many standard deviations above the mean, or at the mean."""
+        volume, channel = self.studio.volume, self.studio.channel
+        if volume is not None:
+            found = self.studio.histograms[channel]
+            self.level_row.set_values(volume.channel_ranges[channel], found.mean, found.deviation, volume.value_unit)
+            level = found.mean + sigma * found.deviation
+            self.set_level(level if level < volume.channel_ranges[channel][1] else found.mean)
 
     @Slot()
     def _on_fit_state(self) -> None:
@@ -382,46 +359,13 @@ class VolumeView(QWidget):
 
     def set_level(self, level: float) -> None:
         """The isosurface's level in the value's unit."""
-        self.level = float(level)
-        volume = self.studio.volume
-        if volume is None:
-            return
-        low, high = volume.channel_ranges[self.studio.channel]
-        found = self.studio.histograms[self.studio.channel]
-        with QSignalBlocker(self.level_slider):
-            self.level_slider.setValue(round(LEVEL_TICKS * (level - low) / (high - low)))
-        self.level_edit.setText(number(level).replace("−", "-"))
-        self.sigma_edit.setText(number((level - found.mean) / (found.deviation or 1.0), 3).replace("−", "-"))
-        self.level_unit.setText(volume.value_unit)
-        self._restyle_scene()
-
-    @Slot(int)
-    def _on_level_slider(self, tick: int) -> None:
         if self.studio.volume is not None:
-            low, high = self.studio.volume.channel_ranges[self.studio.channel]
-            self.set_level(low + tick / LEVEL_TICKS * (high - low))
+            self.level_row.set_level(level)
 
-    @Slot()
-    def _on_level_typed(self) -> None:
-        self._take_typed(self.level_edit, 0.0, 1.0)
-
-    @Slot()
-    def _on_sigma_typed(self) -> None:
-        found = self.studio.histograms[self.studio.channel] if self.studio.histograms else None
-        if found is not None:
-            self._take_typed(self.sigma_edit, found.mean, found.deviation)
-
-    def _take_typed(self, edit: QLineEdit, offset: float, scale: float) -> None:
-        if not edit.isModified():  # only passed through: the text has fewer digits than the level
-            return
-        try:
-            level = offset + scale * float(edit.text().replace(",", ".").replace("−", "-"))
-        except ValueError:
-            level = self.level
-        if number(level) != number(self.level):
-            self.set_level(level)
-        else:
-            self.set_level(self.level)
+    @property
+    def level(self) -> float:
+        """The isosurface's level in the value's unit."""
+        return self.level_row.level
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Arrow keys turn, + and − zoom, Home shows all."""

@@ -1,0 +1,72 @@
+"""Exports, meshes, pictures and movies that are being written: begun here, and told of in a bar above the pictures."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from PySide6.QtCore import QObject, QSettings, QUrl, Slot
+from PySide6.QtGui import QDesktopServices
+
+from dinr_studio.ui.background import spare_threads
+from dinr_studio.ui.exporting import ExportJob
+from dinr_studio.ui.notice import Notice
+from dinr_studio.ui.studio import Studio
+
+log = logging.getLogger(__name__)
+
+
+class Jobs(QObject):
+    """All jobs under way, in `running`."""
+
+    def __init__(self, studio: Studio, notice: Notice, settings: QSettings, parent: QObject) -> None:
+        super().__init__(parent)
+        self._studio, self._notice, self._settings = studio, notice, settings
+        self.running: list[ExportJob] = []
+
+    def start(self, job: ExportJob) -> None:
+        """Begins a job, beside a fit with one thread."""
+        self.running.append(job)
+        self._settings.setValue("export folder", str(job.path.parent))
+        job.setParent(self)
+        job.threads = 1 if self._studio.fit.running else spare_threads()
+        job.told.connect(self._on_told)
+        job.done.connect(self._on_done)
+        job.failed.connect(self._on_failed)
+        job.ended.connect(self._on_ended)
+        job.start()
+
+    def cancel_all(self) -> None:
+        """Asks all jobs to stop; for closing the program."""
+        for job in self.running:
+            job.cancel()
+
+    @Slot(str)
+    def _on_told(self, sentence: str) -> None:
+        job = self.sender()
+        if isinstance(job, ExportJob):
+            self._notice.work(sentence, job.cancel)
+
+    @Slot(str)
+    def _on_done(self, sentence: str) -> None:
+        job = self.sender()
+        log.info(sentence)
+        if isinstance(job, ExportJob):
+            self._notice.tell(sentence, "Open folder", partial(_open_folder, str(job.path.parent)))
+
+    @Slot(str)
+    def _on_failed(self, sentence: str) -> None:
+        log.error(sentence)
+        self._notice.warn(sentence)
+
+    @Slot()
+    def _on_ended(self) -> None:
+        job = self.sender()
+        if isinstance(job, ExportJob):
+            self.running.remove(job)
+            if job.cancelled:
+                self._notice.tell("The export was cancelled; no file was left behind.")
+
+
+def _open_folder(folder: str) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(folder))

@@ -39,6 +39,7 @@ from dinr_studio.ui.welcome import Welcome
 log = logging.getLogger(__name__)
 
 MOST_RECENT = 10
+STATE_EVERY = 250  # milliseconds between changes of the status bar during a fit
 
 
 class MainWindow(QMainWindow):
@@ -57,6 +58,8 @@ class MainWindow(QMainWindow):
         self.welcome, self.notice, self.job_notice = Welcome(), Notice(), Notice()
         self.resume_when_opened = ""
         self.threads_ended = True
+        self._stating = QTimer(self, singleShot=True, interval=STATE_EVERY)
+        self._stating.timeout.connect(self._show_progress)
         self.data_panel = DataPanel(self.studio, self.undo)
         self.field_panel = FieldPanel(self.studio, self.undo)
         self.monitor = Monitor(self.studio)
@@ -273,10 +276,15 @@ class MainWindow(QMainWindow):
         if self.studio.fit.running:
             self.settings.setValue("fit in progress", str(self.studio.fit.path))
 
-    @Slot(object)
-    def _on_progressed(self, snapshot: object) -> None:
+    @Slot()
+    def _on_progressed(self) -> None:
+        if not self._stating.isActive():
+            self._stating.start()
+
+    @Slot()
+    def _show_progress(self) -> None:
         fit = self.studio.fit
-        if fit.config is not None and fit.last is not None:
+        if fit.running and fit.config is not None and fit.last is not None:
             self.status.follow(fit.last, fit.config.training.max_epochs, paused=fit.paused)
             self._show_score()
 

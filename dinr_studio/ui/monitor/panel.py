@@ -26,7 +26,7 @@ from dinr_studio.ui.studio import Studio
 if TYPE_CHECKING:
     from dinr_studio.sampling.latent import LatentProfile
 
-DRAW_EVERY = 250  # milliseconds: plots are dear to draw, and nobody reads them faster
+DRAW_EVERY = 400  # milliseconds: plots are dear to draw, and nobody reads them faster
 LIST_EVERY = 15_000  # milliseconds between readings of the table while a fit saves itself
 OVERLAID, COMPARED = "overlaid runs", "compared run"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from dinr_studio.sampling.plane import Plane
@@ -21,6 +21,7 @@ from dinr_studio.ui.views.slice_plot import SlicePlot
 
 MODES = ("Data", "Field", "Residual", "Wipe")
 SIDES = ("Data", "Field", "Residual", "Other run")
+REDRAW = 40  # milliseconds in which changes of the picture gather before it is drawn
 SETTLE = 30  # milliseconds of rest before a moved view asks for tiles
 ZOOM_STEP = 1.25
 
@@ -45,7 +46,7 @@ class SlicePane(QWidget):
         self._lay_out()
         self._settled = QTimer(self, singleShot=True, interval=SETTLE)
         self._settled.timeout.connect(self._ask_for_tiles)
-        self._redraw = QTimer(self, singleShot=True, interval=16)
+        self._redraw = QTimer(self, singleShot=True, interval=REDRAW)
         self._redraw.timeout.connect(self._draw)
         for tiles in (self.tiles, self.other_tiles):
             tiles.changed.connect(self._on_tiles_changed)
@@ -138,6 +139,12 @@ class SlicePane(QWidget):
         """The open volume has no such slice."""
         self.content.forget()
         self.content.withdraw()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Asks for what was not asked for while nobody looked."""
+        super().showEvent(event)
+        self._settled.start()
+        self._redraw.start()
 
     def fit_view(self) -> None:
         """Shows the whole slice."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtWidgets import QWidget
 
 from dinr_studio.ui.colours import colormap
@@ -46,6 +46,8 @@ class SlicePlot(pg.PlotWidget):  # type: ignore[misc]
         item.layout.addItem(self.bar, 2, 5)
         item.getAxis("bottom").setHeight(AXIS_HEIGHT)
         self.scale_bar = ScaleBar(self)
+        self._bar_shown: tuple[str, Range, str] | None = None
+        self._frame_shown: tuple[Range, Range] | None = None
 
     def _axes(self) -> tuple[pg.AxisItem, ...]:
         item = self.getPlotItem()
@@ -69,12 +71,18 @@ class SlicePlot(pg.PlotWidget):  # type: ignore[misc]
 
     def show_bar(self, colours: str, limits: Range, title: str) -> None:
         """The colour bar: a colour map's name, and the values at its ends."""
+        if (colours, limits, title) == self._bar_shown:  # drawing it again costs more than the picture
+            return
+        self._bar_shown = (colours, limits, title)
         self.bar.setColorMap(colormap(colours))
         self.bar.setLevels(values=limits)
         self.bar.getAxis("right").setLabel(title)
 
     def show_frame(self, ranges: tuple[Range, Range] | None) -> None:
         """A dashed frame about ranges across and up, or none."""
+        if ranges == self._frame_shown:
+            return
+        self._frame_shown = ranges
         if ranges is None:
             self.frame.setData([], [])
             return
@@ -84,7 +92,9 @@ class SlicePlot(pg.PlotWidget):  # type: ignore[misc]
     def place_scale_bar(self, unit: str) -> None:
         """Follows the view's scale."""
         area = self.box.sceneBoundingRect()
-        self.scale_bar.setGeometry(0, 0, self.width(), int(area.bottom()))
+        place = QRect(0, 0, self.width(), int(area.bottom()))
+        if place != self.scale_bar.geometry():
+            self.scale_bar.setGeometry(place)
         self.scale_bar.set_scale(self.box.viewPixelSize()[0], unit, area.right())
 
     def restyle(self) -> None:

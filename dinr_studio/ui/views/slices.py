@@ -148,8 +148,13 @@ class Slices(QWidget):
 
     @property
     def shown(self) -> tuple[SlicePane, ...]:
-        """The panes that are in use."""
-        return tuple(pane for pane in self.panes if not pane.isHidden() and pane.plane is not None)
+        """The panes that are to be seen."""
+        return tuple(pane for pane in self._in_use if not pane.isHidden())
+
+    @property
+    def _in_use(self) -> tuple[SlicePane, ...]:
+        """The panes that the volume has a plane for; those behind an enlarged one follow too, and come back up to date."""
+        return tuple(pane for pane in self.panes if pane.plane is not None)
 
     def show_alone(self, place: Place | None) -> None:
         """One pane (or the 3D view) fills everything; None shows all again."""
@@ -204,22 +209,22 @@ class Slices(QWidget):
 
     @Slot()
     def _on_moved(self) -> None:
-        for pane in self.shown:
+        for pane in self._in_use:
             pane.follow()
         self.time.follow()
 
     @Slot()
     def _on_field(self) -> None:
-        for pane in self.shown:
+        for pane in self._in_use:
             pane.field_changed()
 
     @Slot()
     def _on_colours(self) -> None:
-        for pane in self.shown:
+        for pane in self._in_use:
             pane.recolour()
 
     @Slot()
     def _on_grid(self) -> None:
-        for pane in self.shown:
+        for pane in self._in_use:
             pane.grid_changed()
         self.time.follow()

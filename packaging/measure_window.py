@@ -1,7 +1,7 @@
 """Measures the window on this machine: python packaging/measure_window.py [start] [latency] [zoom] [rounds].
 
-start: seconds from the command to a window that answers. latency: delays of the event loop during a fit, in milliseconds.
-zoom: seconds from a turn of the wheel to the first and to the final picture of 900 x 900 pixels, presets quick and paper.
+start: seconds from the command to a window that answers. latency: delays of the event loop during a fit, in ms.
+zoom: seconds from a turn of the wheel to the first and to the final picture of 900 x 900 pixels, presets quick, paper.
 rounds: memory after 50 rounds of open, fit, discard. Needs a display (xvfb-run -a -s "-screen 0 1920x1080x24" ...).
 """
 
@@ -175,9 +175,9 @@ def measure_rounds():
         until(lambda: window.studio.fit.last.step > 3)
         window.studio.fit.discard()
         until(lambda: not window.studio.fit.running)
-        window.open(SAMPLE if i % 2 else "sample:emd-3001")
         before = window.studio.volume
-        until(lambda: window.studio.volume is not before and window.field_panel.config is not None)
+        window.open(SAMPLE if i % 2 else "sample:emd-3001")
+        until(lambda before=before: window.studio.volume is not before and window.field_panel.config is not None)
         gc.collect()
         memory.append(process.memory_info().rss / 2**20)
         print(f"round {i + 1}: {memory[-1]:.0f} MiB", file=sys.stderr, flush=True)

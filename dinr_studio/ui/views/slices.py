@@ -153,7 +153,7 @@ class Slices(QWidget):
 
     @property
     def _in_use(self) -> tuple[SlicePane, ...]:
-        """The panes that the volume has a plane for; those behind an enlarged one follow too, and come back up to date."""
+        """The panes that the volume has a plane for; those behind an enlarged one follow it too."""
         return tuple(pane for pane in self.panes if pane.plane is not None)
 
     def show_alone(self, place: Place | None) -> None:

@@ -157,7 +157,8 @@ def start_fit(qtbot):
     """Begins a quick small fit and waits for its first steps."""
 
     def start(window, **changes):
-        window.field_panel.change(**{"width": 16, "steps": 2, "max_epochs": 100_000, "batch": 512, **changes})
+        quick = {"width": 16, "blocks": 1, "steps": 2, "max_epochs": 100_000, "batch": 512, "micro_batch": 512}
+        window.field_panel.change(**{**quick, **changes})
         wanted, panel = changes.get("width", 16), window.field_panel
         qtbot.waitUntil(lambda: panel.config is not None and panel.config.field.width == wanted, timeout=60_000)
         window.actions_by_name["fit"].trigger()

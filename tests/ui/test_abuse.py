@@ -12,6 +12,7 @@ from dinr_studio.sampling.evaluate import values_at
 from dinr_studio.training.fit import field_of
 from dinr_studio.training.run_file import read_run
 from dinr_studio.ui.actions import COMMANDS
+from dinr_studio.ui.background import Work
 from dinr_studio.ui.exporting import volume_job
 from dinr_studio.ui.runs import runs_folder
 from dinr_studio.ui.theme import is_dark
@@ -33,6 +34,18 @@ def _nothing_crashes(caplog):
 
 
 @pytest.fixture
+def window(lent_window, qtbot):
+    """One window for the tests that do not close it, each time without runs; none of its works goes on afterwards."""
+    shutil.rmtree(runs_folder(), ignore_errors=True)
+    if runs_folder().exists():
+        runs_folder().unlink()
+    yield lent_window
+    if lent_window.studio.fit.running:  # a test failed amid a fit
+        lent_window.studio.fit.discard()
+    qtbot.waitUntil(lambda: not any(work.running for work in lent_window.findChildren(Work)), timeout=60_000)
+
+
+@pytest.fixture
 def own_map(small_map, tmp_path):
     """A copy of the small map, to be ill-treated."""
     return shutil.copy(small_map, tmp_path / "own.mrc")
@@ -44,6 +57,15 @@ def training(window, open_file, own_map, start_fit):
     open_file(window, own_map)
     start_fit(window)
     return window
+
+
+@pytest.fixture
+def leaving(make_window, open_file, own_map, start_fit):
+    """A window of the test's own, to be closed during a fit."""
+    made = make_window()
+    open_file(made, own_map)
+    start_fit(made)
+    return made
 
 
 def goes_on(qtbot, window):
@@ -61,20 +83,27 @@ def finish(qtbot, window):
     return read_run(window.studio.run_path)
 
 
+def begin_long_export(qtbot, window, path):
+    """Begins an export that would take a while, and waits for its first progress."""
+    run = window.studio.present_run()
+    window.jobs.start(volume_job(run, {"factor": (8.0,)}, path, dtype="float32", compression="none", force=False))
+    qtbot.waitUntil(lambda: "%" in window.job_notice.sentence.text(), timeout=60_000)
+
+
 def only_run():
     (path,) = runs_folder().glob("*.dinr")
     return read_run(path)
 
 
-def test_closing_asks_and_a_kept_run_can_be_resumed_in_a_new_window(training, make_window, qtbot, answers):
+def test_closing_asks_and_a_kept_run_can_be_resumed_in_a_new_window(leaving, make_window, qtbot, answers):
     answers["Close the program"] = "Cancel"
-    training.close()
-    assert training.isVisible()
-    goes_on(qtbot, training)
+    leaving.close()
+    assert leaving.isVisible()
+    goes_on(qtbot, leaving)
     answers["Close the program"] = "Stop and keep"
-    step = training.studio.fit.last.step
-    training.close()
-    assert not training.isVisible()
+    step = leaving.studio.fit.last.step
+    leaving.close()
+    assert not leaving.isVisible()
     run = only_run()
     assert not run.finished
     assert run.state.step >= step
@@ -89,11 +118,13 @@ def test_closing_asks_and_a_kept_run_can_be_resumed_in_a_new_window(training, ma
     assert finish(qtbot, again).run_id == run.run_id
 
 
-def test_closing_with_discard_leaves_no_run(training, answers):
+def test_closing_with_discard_leaves_neither_run_nor_export(leaving, answers, qtbot, tmp_path):
+    begin_long_export(qtbot, leaving, tmp_path / "long.npy")
     answers["Close the program"] = "Discard"
-    training.close()
-    assert not training.isVisible()
+    leaving.close()
+    assert not leaving.isVisible()
     assert list(runs_folder().glob("*")) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own.mrc", "profile"]
 
 
 def test_a_fit_that_a_crash_cut_off_is_offered_at_the_next_start(settings_folder, make_window, qtbot, stopped_run):
@@ -191,21 +222,13 @@ def test_an_export_beside_a_fit_writes_the_field_as_it_is_then(training, qtbot, 
     assert finish(qtbot, training).finished
 
 
-def test_an_export_can_be_cancelled_beside_a_fit_and_by_closing(training, qtbot, tmp_path, answers):
-    def begin(name):
-        run = training.studio.present_run()
-        job = volume_job(run, {"factor": (8.0,)}, tmp_path / name, dtype="float32", compression="none", force=False)
-        training.jobs.start(job)
-        qtbot.waitUntil(lambda: "%" in training.job_notice.sentence.text(), timeout=60_000)
-
-    begin("one.npy")
+def test_an_export_can_be_cancelled_beside_a_fit(training, qtbot, tmp_path):
+    begin_long_export(qtbot, training, tmp_path / "long.npy")
     qtbot.mouseClick(training.job_notice.button, LEFT)
     qtbot.waitUntil(lambda: "was cancelled" in training.job_notice.sentence.text(), timeout=60_000)
-    begin("two.npy")
-    answers["Close the program"] = "Stop and keep"
-    training.close()
-    assert [path.name for path in tmp_path.iterdir() if path.suffix not in ("", ".mrc")] == []
-    assert only_run().state is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["own.mrc"]
+    assert training.studio.fit.running
+    finish(qtbot, training)
 
 
 def test_the_data_file_deleted_during_a_fit_costs_nothing(training, qtbot, own_map, open_file):
@@ -257,9 +280,10 @@ def test_thirty_random_commands_during_a_fit(training, qtbot):
     assert finish(qtbot, training).finished
 
 
-def test_reading_another_file_is_given_up_when_the_window_closes(opened, tmp_path):
+def test_reading_another_file_is_given_up_when_the_window_closes(make_window, tmp_path):
+    window = make_window()
     np.save(tmp_path / "large.npy", np.random.default_rng(0).standard_normal((120, 128, 128)).astype(np.float32))
-    opened.open(str(tmp_path / "large.npy"))
-    assert opened.studio._reading is not None
-    opened.close()
-    assert not opened.isVisible()
+    window.open(str(tmp_path / "large.npy"))
+    assert window.studio._reading is not None
+    window.close()
+    assert not window.isVisible()

@@ -134,7 +134,7 @@ def test_a_fit_pauses_resumes_and_is_judged_and_kept_when_done(opened, qtbot, st
     studio, actions = opened.studio, opened.actions_by_name
     start_fit(opened)
     assert [pane.mode.currentText() for pane in opened.slices.shown] == ["Field"] * 3
-    assert "coordinates/s" in opened.status.machine.text()
+    qtbot.waitUntil(lambda: "coordinates/s" in opened.status.machine.text())
     assert opened.status.progress.isVisible()
     assert not actions["fit"].isEnabled()
     qtbot.keyClick(opened, KEY.Key_F6)

@@ -27,10 +27,8 @@ INTERNAL = ("qt_", "Scroll")  # parts that Qt itself puts into its widgets
 
 @pytest.fixture
 def window(lent_window):
-    """One window for all tests, with its first theme and layout."""
-    yield lent_window
-    lent_window.set_theme("system")
-    lent_window.reset_layout()
+    """One window for all tests."""
+    return lent_window
 
 
 def brightness(window):

@@ -210,11 +210,13 @@ class Monitor(QTabWidget):
             self._compare(answer.value)
 
     def _compare(self, run: Run) -> None:
-        volume = self.studio.volume
-        if volume is None or len(run.grid.shape) != len(volume.grid.shape) or not np.allclose(
-            run.grid.voxel_size, volume.grid.voxel_size
-        ):  # fmt: skip
-            self.studio.failed.emit("That run was fitted to another grid; open its data first, then compare.")
+        field = self.studio.field
+        if field is None:
+            self.studio.failed.emit("There is no field yet to compare with; fit one or open a run, then compare.")
+            return
+        own = field.run.grid
+        if run.grid.shape != own.shape or not np.allclose(run.grid.voxel_size, own.voxel_size):
+            self.studio.failed.emit("That run was fitted to another grid or part; compare runs of the same voxels.")
             return
         self.studio.compare_with(run, Path(run.provenance.file).stem)
         self.studio.told.emit("Choose Wipe in a slice, and 'Other run' on one of its sides.")

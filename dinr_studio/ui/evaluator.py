@@ -23,6 +23,7 @@ from dinr_studio.ui.background import UNEXPECTED, yield_to_the_window
 log = logging.getLogger(__name__)
 
 KEPT_FIELDS = 3
+FIRST_RATE, RATE_GAIN = 50_000.0, 0.1  # coordinates a second before any were measured; weight of the newest measurement
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,11 @@ class FieldState:
 
 @dataclass(frozen=True)
 class Question:
-    """What to compute: key (anything that can be compared) tells the asker which answer this is."""
+    """What to compute. key: tells the asker which answer this is. coordinates: how many of a field it evaluates."""
 
     key: Any
     compute: Callable[[], Any]
+    coordinates: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class _Thread(QThread):
         self._stopping = False
         self._working = False
         self.busy_seconds = 0.0
+        self.rate = FIRST_RATE
 
     def ask(self, asker: str, questions: Sequence[Question]) -> None:
         with self._changed:
@@ -134,7 +137,10 @@ class _Thread(QThread):
             self.answered.emit(self._answer(asker, question))
             with self._changed:
                 self._working = False
-                self.busy_seconds += time.perf_counter() - start
+                seconds = time.perf_counter() - start
+                self.busy_seconds += seconds
+                if question.coordinates:
+                    self.rate += RATE_GAIN * (question.coordinates / max(seconds, 1e-6) - self.rate)
         _forget_fields_of_this_thread()
 
     def _next(self) -> tuple[str, Question] | None:
@@ -183,6 +189,11 @@ class Evaluator(QObject):
     def idle(self) -> bool:
         """Whether nothing is open."""
         return self._thread.idle
+
+    @property
+    def rate(self) -> float:
+        """Coordinates of fields that are evaluated in a second, as it was lately."""
+        return self._thread.rate
 
     @property
     def busy_seconds(self) -> float:

@@ -26,7 +26,7 @@ from dinr_studio.volume import Volume
 log = logging.getLogger(__name__)
 
 PATIENCE = 20.0  # seconds that closing waits for a question to be answered
-REFRESH_SHARE = 0.25  # of one thread's time that pictures of the field in training may take
+REFRESH_SHARE = 0.2  # of one thread's time that pictures of the field in training may take
 
 PICTURES_NICE, ANALYSES_NICE = 1, 12  # what the user looks at comes first, then the fit, then looks at the fit
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
-from dinr_studio.sampling.plane import Plane, Tile, tiles_in
+from dinr_studio.sampling.plane import TILE_PIXELS, Plane, Tile, tiles_in
 from dinr_studio.ui.evaluator import Answer, Evaluator, FieldState, Question, field_for
 
 LOWEST_LEVEL, HIGHEST_LEVEL = -6, 14
@@ -47,7 +47,7 @@ class FieldTiles(QObject):
         self._base: frozenset[Tile] = frozenset()
         self._open = 0
         self.fault = ""
-        self.level = 0
+        self.level = self.wish = 0
 
     def set_field(self, state: FieldState | None) -> None:
         """Another field, or the same one further on; tiles of the old one stay visible until new ones come."""
@@ -65,15 +65,27 @@ class FieldTiles(QObject):
         """Tiles of the present view that have not come yet."""
         return self._open
 
-    def want(self, plane: Plane, rectangle: Rectangle, pixels_per_voxel: float, *, finest: int = HIGHEST_LEVEL) -> None:
+    def want(
+        self,
+        plane: Plane,
+        rectangle: Rectangle,
+        pixels_per_voxel: float,
+        *,
+        finest: int = HIGHEST_LEVEL,
+        seconds: float = math.inf,
+    ) -> None:
         """Asks for a rectangle of a plane at the screen's resolution; drops what was asked for before.
 
         finest: the level beyond which nothing is asked for; 0 means the data's own voxels, all of which are needed.
+        seconds: what the answers may take together, at the cost of resolution.
         """
         if self._state is None:
             return
         wish = math.ceil(math.log2(max(pixels_per_voxel, 1e-6)) - SHARPNESS)
-        self.level = int(np.clip(wish, LOWEST_LEVEL, finest))
+        self.wish = self.level = int(np.clip(wish, LOWEST_LEVEL, finest))
+        most = self._evaluator.rate * seconds / TILE_PIXELS**2
+        while self.level > LOWEST_LEVEL and len(tiles_in(plane, self._state.run.grid, self.level, *rectangle)) > most:
+            self.level -= 1
         wanted: list[Tile] = []
         covering: list[list[Tile]] = []
         for above in COARSER:
@@ -109,7 +121,9 @@ class FieldTiles(QObject):
             return
         lacking = [tile for tile in self._wanted if (state.version, tile) not in self._tiles]
         self._open = len(lacking)
-        self._evaluator.ask(self._name, [Question((state.version, tile), _evaluation(state, tile)) for tile in lacking])
+        self._evaluator.ask(
+            self._name, [Question((state.version, tile), _evaluation(state, tile), TILE_PIXELS**2) for tile in lacking]
+        )
 
     @Slot(object)
     def _on_answered(self, answer: Answer) -> None:

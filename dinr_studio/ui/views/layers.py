@@ -16,7 +16,7 @@ Placed = tuple[QImage, QRectF]
 class PictureLayer(pg.GraphicsObject):  # type: ignore[misc]
     """Draws images, first to last, each filling a rectangle of the world; only what lies between two x positions.
 
-    An image's first row lies at its rectangle's least y.
+    An image's first row lies at its rectangle's least y. smooth: whether pixels larger than the screen's are blended.
     """
 
     def __init__(self) -> None:
@@ -24,6 +24,7 @@ class PictureLayer(pg.GraphicsObject):  # type: ignore[misc]
         self._pictures: Sequence[Placed] = ()
         self._bounds = QRectF()
         self._between = (-math.inf, math.inf)
+        self.smooth = False
 
     def set_pictures(self, pictures: Sequence[Placed], bounds: QRectF) -> None:
         """Replaces all images; bounds is the rectangle that they stay within."""
@@ -52,7 +53,7 @@ class PictureLayer(pg.GraphicsObject):  # type: ignore[misc]
         painter.setClipRect(
             QRectF(left, self._bounds.top(), right - left, self._bounds.height()), Qt.ClipOperation.IntersectClip
         )
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         for image, rectangle in self._pictures:
             painter.drawImage(rectangle, image)

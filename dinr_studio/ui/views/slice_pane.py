@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from dinr_studio.ui.views.slice_plot import SlicePlot
 MODES = ("Data", "Field", "Residual", "Wipe")
 SIDES = ("Data", "Field", "Residual", "Other run")
 REDRAW = 40  # milliseconds in which changes of the picture gather before it is drawn
+DRAFT_SECONDS = 0.2  # that a pane may take for each new state of a field in training; a moved view is drawn wholly
 SETTLE = 30  # milliseconds of rest before a moved view asks for tiles
 ZOOM_STEP = 1.25
 
@@ -179,7 +181,8 @@ class SlicePane(QWidget):
     def field_changed(self) -> None:
         """Takes over another field, or the same one further on."""
         self.content.set_field()
-        self._ask_for_tiles()
+        training = self.studio.fit.running and not self.studio.fit.paused
+        self._ask(DRAFT_SECONDS if training else math.inf)
         self._redraw.start()
 
     def recolour(self) -> None:
@@ -231,6 +234,10 @@ class SlicePane(QWidget):
 
     @Slot()
     def _ask_for_tiles(self) -> None:
+        """At the screen's resolution."""
+        self._ask(math.inf)
+
+    def _ask(self, seconds: float) -> None:
         rectangle, plane = self._rectangle(), self.content.field_plane()
         contents = self._contents()
         pixels = self.pixels_per_voxel()
@@ -240,7 +247,8 @@ class SlicePane(QWidget):
                 tiles.withdraw()
             else:
                 finest = HIGHEST_LEVEL if name in contents else 0
-                tiles.want(plane, rectangle, max(pixels, 1.0) if finest == 0 else pixels, finest=finest)
+                pixels = max(pixels, 1.0) if finest == 0 else pixels
+                tiles.want(plane, rectangle, pixels, finest=finest, seconds=math.inf if finest == 0 else seconds)
         self._show_sign()
 
     @Slot()
@@ -276,6 +284,7 @@ class SlicePane(QWidget):
             return
         for layer, content in zip(self.view.layers, [*contents, ""], strict=False):
             layer.set_pictures(self.content.pictures(content), self.content.bounds_of(content))
+            layer.smooth = content == "Field" and self.tiles.level < self.tiles.wish
         self.view.show_wipe(wiping=len(contents) == 2)
         limit = self.content.residual_limit
         if contents[0] == "Residual":
@@ -283,7 +292,7 @@ class SlicePane(QWidget):
         else:
             self.view.show_bar(self.studio.colormap, self.studio.limits, volume.value_unit or "value")
         self.view.show_frame(self._box_in_world())
-        self._on_range()
+        self.view.place_scale_bar(volume.grid.units[self.plane.columns])
 
     def _box_in_world(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
         """Ranges along columns and rows of the part to fit and export, or None for all."""

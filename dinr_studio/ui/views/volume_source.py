@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,7 @@ from dinr_studio.volume import Volume
 EDGES = (24, 48, 64, 96, 128, 160, 192, 256)  # voxels along the longest axis
 DATA_EDGE = 192
 SLAB = 8192  # voxels of one question: slices need not wait longer than for that
-SECONDS_TRAINING, SECONDS_RESTING = 1.5, 15.0  # that the finest block may take
-FIRST_RATE = 50_000.0  # coordinates a second, until one has been measured
+SECONDS_TRAINING, SECONDS_RESTING = 0.4, 15.0  # that the finest block may take
 
 
 @dataclass
@@ -44,7 +42,6 @@ class VolumeSource(QObject):
         super().__init__(parent)
         self.studio = studio
         self.open_slabs = 0
-        self.rate = FIRST_RATE
         self._making: dict[tuple[object, ...], _Making] = {}
         self._asked_data: tuple[object, ...] = ()
         self._volume: Volume | None = None
@@ -85,7 +82,11 @@ class VolumeSource(QObject):
             slabs = slabs_of(grid, SLAB)
             making = (*key, grid.shape)
             self._making[making] = _Making(grid, np.empty(spatial_grid(grid).shape, np.float32), len(slabs))
-            questions += [Question((making, planes), _evaluation(state, grid, planes, channel)) for planes in slabs]
+            plane = grid.size // max(1, spatial_grid(grid).shape[0])
+            questions += [
+                Question((making, planes), _evaluation(state, grid, planes, channel), plane * (planes[1] - planes[0]))
+                for planes in slabs
+            ]
         self.open_slabs = len(questions)
         self.studio.pictures.ask("volume field", questions)
         self.progressed.emit()
@@ -101,9 +102,10 @@ class VolumeSource(QObject):
         """The finest edge that the time allows (no finer than the data), after a coarse one where nothing is there."""
         grid = state.run.grid
         longest = max(grid.shape[i] for i in grid.spatial)
-        seconds = SECONDS_TRAINING if self.studio.fit.running else SECONDS_RESTING
+        training = self.studio.fit.running and not self.studio.fit.paused
+        most = self.studio.pictures.rate * (SECONDS_TRAINING if training else SECONDS_RESTING)
         allowed = [edge for edge in (*(e for e in EDGES if e < longest), min(longest, EDGES[-1]))]
-        affordable = [edge for edge in allowed if spatial_grid(block_grid(grid, 0.0, edge)).size <= self.rate * seconds]
+        affordable = [edge for edge in allowed if spatial_grid(block_grid(grid, 0.0, edge)).size <= most]
         finest = affordable[-1] if affordable else allowed[0]
         return [allowed[0], finest] if fresh and finest != allowed[0] else [finest]
 
@@ -123,10 +125,8 @@ class VolumeSource(QObject):
         if answer.value is None:  # a fault is told by the slices, which ask for the same field
             del self._making[key]
         else:
-            values, seconds = answer.value
-            making.values[first:last] = values
+            making.values[first:last] = answer.value
             making.lacking -= 1
-            self.rate += 0.3 * (values.size / max(seconds, 1e-6) - self.rate)
             if making.lacking == 0:
                 del self._making[key]
                 making.values.flags.writeable = False
@@ -135,10 +135,4 @@ class VolumeSource(QObject):
 
 
 def _evaluation(state: FieldState, grid: Grid, planes: tuple[int, int], channel: int) -> Callable[[], Any]:
-    def evaluate() -> tuple[NDArray[np.float32], float]:
-        field = field_for(state)
-        start = time.perf_counter()
-        values = field_slab(field, grid, planes, channel)
-        return values, time.perf_counter() - start
-
-    return evaluate
+    return lambda: field_slab(field_for(state), grid, planes, channel)

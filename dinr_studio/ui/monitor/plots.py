@@ -64,7 +64,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             item.getAxis(side).setStyle(tickFont=small_font(), tickTextOffset=2)
             item.getAxis(side).label.setFont(small_font())
         item.getAxis("bottom").setHeight(AXIS_HEIGHT)
-        item.getViewBox().setDefaultPadding(0.07)  # room for the names of level lines at the edges
+        item.getViewBox().setDefaultPadding(0.12)  # room for the names of level lines at the edges
         item.showGrid(x=True, y=True, alpha=0.15)
         self.legend = item.addLegend(offset=(-8, 6), labelTextSize="8pt", verSpacing=-4)
         self.setMinimumSize(110, 60)

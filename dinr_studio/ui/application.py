@@ -39,7 +39,9 @@ def make_application() -> QApplication:
 
 def run(file: str | None = None) -> int:
     """Opens the window, with a file where one is named, and returns when it is closed."""
-    logging.basicConfig(level=logging.WARNING)
+    faults = logging.StreamHandler()
+    faults.setLevel(logging.WARNING)  # the rest is for the window's own log
+    logging.getLogger().addHandler(faults)
     application = make_application()
     from dinr_studio.ui.main_window import MainWindow
 

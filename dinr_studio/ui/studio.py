@@ -58,6 +58,7 @@ class Studio(QObject):
         super().__init__(parent)
         self.pictures = Evaluator(self, niceness=PICTURES_NICE)
         self.analyses = Evaluator(self, niceness=ANALYSES_NICE)
+        self.rivals = Evaluator(self, niceness=ANALYSES_NICE)  # takes seconds at a time, and settings must not wait
         self.fit = FitSession(self)
         self.fit.begun.connect(self._on_fit_begun)
         self.fit.looked.connect(self._on_fit_looked)
@@ -371,10 +372,10 @@ class Studio(QObject):
 
         By then a fit has saved itself, so nothing is lost where such a thread is cut off.
         """
-        for evaluator in (self.pictures, self.analyses):
+        for evaluator in (self.pictures, self.analyses, self.rivals):
             evaluator.stop()
         if self._reading is not None:
             self._reading.cancel()
         ended = self._reading is None or self._reading.wait(PATIENCE)
         self.fit.wait()
-        return all([evaluator.wait(PATIENCE) for evaluator in (self.pictures, self.analyses)]) and ended
+        return all([evaluator.wait(PATIENCE) for evaluator in (self.pictures, self.analyses, self.rivals)]) and ended

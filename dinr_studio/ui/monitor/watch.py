@@ -47,6 +47,7 @@ class Watch(QObject):
         self._run_id = ""
         self._looks = 0
         studio.analyses.answered.connect(self._on_answered)
+        studio.rivals.answered.connect(self._on_answered)
         studio.fit.begun.connect(self._on_begun)
         studio.fit.looked.connect(self._on_looked)
         studio.fit.ended.connect(self._on_ended)
@@ -82,7 +83,7 @@ class Watch(QObject):
     @Slot()
     def _on_opened(self) -> None:
         run = self.studio.run
-        self.studio.analyses.ask(RIVALS, [])
+        self.studio.rivals.ask(RIVALS, [])
         self._restart(run)
         if run is not None:
             self._take_rivals(run)
@@ -111,7 +112,7 @@ class Watch(QObject):
             return
         points, config = self.points, run.config
         self.studio.analyses.ask(ASKER, [Question(("static", 0.0, run.run_id), lambda: _static(run, points))])
-        self.studio.analyses.ask(RIVALS, [Question(run.run_id, lambda: _rivals(volume, config))])
+        self.studio.rivals.ask(RIVALS, [Question(run.run_id, lambda: _rivals(volume, config))])
 
     @Slot()
     def _on_looked(self) -> None:

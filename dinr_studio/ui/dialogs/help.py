@@ -64,7 +64,7 @@ PANELS = {
         "Rays through the volume. MIP shows the greatest value along each, attenuated MIP fades with depth, "
         "translucent follows the transfer function, an isosurface stands at one level (σ counts standard deviations "
         "above the mean). Drag turns, wheel zooms; arrow keys, + and − do the same. While it moves it is drawn "
-        "coarsely. During a fit its pictures, with those of the slices, take at most a fifth of one thread's time."
+        "coarsely. During a fit its pictures, with those of the slices, aim at a fifth of one thread's time."
     ),
     "Slices": (
         "Planes of the volume through the crosshair, with true proportions. Data is the file, Field what has been "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.analysis.interpolation import INTERPOLATORS, interpolate
 from dinr_studio.analysis.scores import Scores, score
+from dinr_studio.analysis.stacking import Stacked, sentence, stack
 from dinr_studio.volume import Volume
 
 MOST_JUDGED = 20_000
@@ -22,7 +23,10 @@ Predict = Callable[[NDArray[np.integer[Any]]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class HeldOutReport:
-    """Scores of the field and of each interpolation on the same held-out voxels; data_range in the value's unit."""
+    """Scores of the field and of each interpolation on the same held-out voxels; data_range in the value's unit.
+
+    stacked: the weighted mean of field and cubic spline, or None where the voxels are too few to judge it.
+    """
 
     field: Scores
     interpolation: Mapping[str, Scores]
@@ -30,6 +34,7 @@ class HeldOutReport:
     held_out: int
     data_range: float
     verdict: str
+    stacked: Stacked | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The report by name, fit for JSON."""
@@ -39,6 +44,7 @@ class HeldOutReport:
             "held_out_voxels": self.held_out,
             "data_range": self.data_range,
             "interpolation": {name: scores.as_dict() for name, scores in self.interpolation.items()},
+            "stacked": None if self.stacked is None else self.stacked.as_dict(),
             "verdict": self.verdict,
         }
 
@@ -54,18 +60,26 @@ def judge(
     voxels = judged_voxels(volume, held_out, seed, most)
     count = int(np.count_nonzero(held_out))
     low, high = volume.value_range
-    field = score(volume, voxels, predict(voxels), data_range=high - low)
-    rivals = rival_scores(volume, held_out, voxels)
-    return HeldOutReport(field, rivals, len(voxels), count, high - low, verdict(field, rivals, len(voxels)))
+    values, rivals = predict(voxels), rival_values(volume, held_out, voxels)
+    field = score(volume, voxels, values, data_range=high - low)
+    scores = {name: score(volume, voxels, found, data_range=high - low) for name, found in rivals.items()}
+    stacked = stack(volume, voxels, values, rivals, data_range=high - low, seed=seed)
+    says = verdict(field, scores, len(voxels)) + ("" if stacked is None else f" {sentence(stacked)}")
+    return HeldOutReport(field, scores, len(voxels), count, high - low, says, stacked)
 
 
 def rival_scores(volume: Volume, held_out: NDArray[np.bool_], voxels: NDArray[np.integer[Any]]) -> dict[str, Scores]:
     """Scores of each interpolation from the voxels that are not held out, at flat indices (N,)."""
     low, high = volume.value_range
-    return {
-        name: score(volume, voxels, interpolate(name, volume, held_out, voxels), data_range=high - low)
-        for name in INTERPOLATORS
-    }
+    values = rival_values(volume, held_out, voxels)
+    return {name: score(volume, voxels, found, data_range=high - low) for name, found in values.items()}
+
+
+def rival_values(
+    volume: Volume, held_out: NDArray[np.bool_], voxels: NDArray[np.integer[Any]]
+) -> dict[str, NDArray[np.float64]]:
+    """Values (N, channels) of each interpolation from the voxels that are not held out, at flat indices (N,)."""
+    return {name: interpolate(name, volume, held_out, voxels) for name in INTERPOLATORS}
 
 
 def judged_voxels(

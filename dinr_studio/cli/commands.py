@@ -121,6 +121,10 @@ def export(
     box: Box = None,
     dtype: Annotated[str, typer.Option(help="Type of the values, such as float32 or int16.")] = "float32",
     compression: Annotated[str, typer.Option(help="gzip or none, for .h5; gzip by default.")] = "",
+    stack: Annotated[
+        bool, typer.Option("--stack", help="Combine with the cubic spline, where that was judged to be better.")
+    ] = False,
+    data: Data = None,
     device: Device = "auto",
     force: Force = False,
     as_json: AsJson = False,
@@ -128,15 +132,12 @@ def export(
     """Writes the field on any grid, with its physical coordinates."""
     from dinr_studio.cli import exporting
 
-    result = exporting.export_run(
-        run,
-        output,
-        _target(factor, voxel_size, shape, box),
-        dtype=dtype,
-        compression=compression,
-        device=device,
-        force=force,
-    )
+    target = _target(factor, voxel_size, shape, box)
+    options = {"dtype": dtype, "compression": compression, "force": force}
+    if stack:
+        result = exporting.export_stacked(run, output, target, options=options, device=device, data=data)
+    else:
+        result = exporting.export_run(run, output, target, options=options, device=device)
     _print_json(result) if as_json else exporting.print_result(result)
 
 

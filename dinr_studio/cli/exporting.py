@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from dinr_studio.cli.signals import termination_interrupts
 
 
 def export_run(
-    run_path: Path, output: Path, target: dict[str, Any], *, dtype: str, compression: str, device: str, force: bool
+    run_path: Path, output: Path, target: Mapping[str, Any], *, options: Mapping[str, Any], device: str
 ) -> dict[str, Any]:
-    """Exports; returns what `export --json` prints. target: the arguments of target_grid."""
-    from dinr_studio.sampling.export import export
+    """Exports the field; returns what `export --json` prints.
+
+    target: the arguments of target_grid. options: dtype, compression and force, as `sampling.export.export` takes them.
+    """
     from dinr_studio.sampling.target import target_grid
     from dinr_studio.training.device import resolve_device
     from dinr_studio.training.fit import field_of
@@ -24,11 +27,49 @@ def export_run(
 
     run = read_run(run_path)
     grid = target_grid(run.grid, **target)
-    field = field_of(run, resolve_device(device))
+    report = _exported(field_of(run, resolve_device(device)), grid, output, {**options, "notes": run.notes})
+    return {**_described(report), "stacked_weights": None}
+
+
+def export_stacked(
+    run_path: Path,
+    output: Path,
+    target: Mapping[str, Any],
+    *,
+    options: Mapping[str, Any],
+    device: str,
+    data: str | None,
+) -> dict[str, Any]:
+    """Exports the weighted mean of field and cubic spline through the data; otherwise as `export_run`.
+
+    Raises ConfigError where that was not judged to be better, DataNotFound where the data is gone.
+    """
+    from dinr_studio.sampling.target import target_grid
+    from dinr_studio.training.device import resolve_device
+    from dinr_studio.training.fit import field_of
+    from dinr_studio.training.run_data import volume_of
+    from dinr_studio.training.run_file import read_run
+    from dinr_studio.training.stack_offer import stack_notes, stack_weights
+    from dinr_studio.training.stacked_run import stacked_export
+
+    run = read_run(run_path)
+    grid = target_grid(run.grid, **target)
+    weights = stack_weights(run)
+    slabs = stacked_export(run, volume_of(run, run_path, data), weights)
+    more = {"notes": stack_notes(run, weights), "slabs": slabs}
+    report = _exported(field_of(run, resolve_device(device)), grid, output, {**options, **more})
+    return {**_described(report), "stacked_weights": list(weights)}
+
+
+def _exported(field: Any, grid: Any, output: Path, options: Mapping[str, Any]) -> Any:
+    """Writes, telling how far it is; the report. options: keywords of `sampling.export.export`."""
+    from dinr_studio.sampling.export import export
+
     with bar_or_lines() as progress, termination_interrupts():
-        for step in export(field, grid, output, dtype=dtype, force=force, notes=run.notes, compression=compression):
-            progress.update(step.done / step.total, f"{step.done:,} voxels, {in_words(step.remaining)} left")
-    return _described(step.report)
+        for step in export(field, grid, output, **options):
+            doing = step.phase or f"{step.done:,} voxels, {in_words(step.remaining)} left"
+            progress.update(step.done / step.total, doing)
+    return step.report
 
 
 def _described(report: Any) -> dict[str, Any]:
@@ -54,6 +95,12 @@ def print_result(result: dict[str, Any]) -> None:
     size = " x ".join(f"{v:.6g} {u}".rstrip() for v, u in zip(result["voxel_size"], result["unit"], strict=True))
     origin = ", ".join(f"{v:.6g}" for v in result["origin"])
     typer.echo(f"wrote {result['file']}: {' x '.join(map(str, result['shape']))} voxels of {size}, origin {origin}")
+    if result["stacked_weights"]:
+        from dinr_studio.analysis.stacking import in_words as shares_in_words
+
+        typer.echo(
+            f"values: weighted mean of the field and a cubic spline ({shares_in_words(result['stacked_weights'])})"
+        )
     typer.echo(f"{result['seconds']:.1f} s, {result['peak_memory_bytes'] / 2**30:.2f} GiB at most")
     for sentence in result["lost"]:
         print(f"note: {sentence}", file=sys.stderr)

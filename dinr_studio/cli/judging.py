@@ -34,6 +34,8 @@ def print_scores(result: dict[str, Any]) -> None:
         typer.echo(f"No voxels were held out, so nothing says how far to trust it; {train:.2f} dB on training voxels.")
         return
     rows = {"field": held, **{f"{name} interpolation": scores for name, scores in held["interpolation"].items()}}
+    if held.get("stacked") is not None:
+        rows["field with spline"] = held["stacked"]
     typer.echo(f"On {held['voxels']:,} held-out voxels (data range {held['data_range']:g}):")
     typer.echo(f"{'':<22}{'PSNR (dB)':>10}{'SSIM':>9}{'MAE':>12}{'relative L2':>13}")
     for name, scores in rows.items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,22 @@ from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs, values_at
 
 MEASUREMENTS = 5
 
+Slabs = Callable[[FieldOnGrid, Grid], Iterator[NDArray[np.float32] | None]]
+
 
 @dataclass(frozen=True)
 class ExportProgress:
-    """How far an export is: voxels done of all, seconds gone and left; `report` comes with the last one."""
+    """How far an export is: voxels done of all, seconds gone and left; `report` comes with the last one.
+
+    phase: `preparing` where there is work to do before the first voxel, whose length is not known.
+    """
 
     done: int
     total: int
     elapsed: float
     remaining: float
     report: ExportReport | None = None
+    phase: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,14 @@ def export(
     force: bool = False,
     notes: tuple[str, ...] = (),
     compression: str = "",
+    slabs: Slabs = evaluate_slabs,
 ) -> Iterator[ExportProgress]:
     """Writes the field on a grid to a file whose suffix names the format; yields after each slab.
 
     dtype: one of DTYPES; integers are rounded, and clipped to what the type holds. notes: sentences for the file's
-    metadata. compression: gzip or none, where the format has a choice; "" is its usual one. Closing the generator,
-    like any error, leaves no file behind. Raises OutputError.
+    metadata. compression: gzip or none, where the format has a choice; "" is its usual one. slabs: what makes the
+    values, slab by slab along the first axis, where that is not the field alone; None among them is a chance to stop
+    before the first. Closing the generator, like any error, leaves no file behind. Raises OutputError.
     """
     if dtype not in DTYPES:
         raise OutputError(f"The type {dtype} is not known; choose one of {', '.join(DTYPES)}.")
@@ -69,7 +78,11 @@ def export(
         check_free_space(path, header.value_bytes)
         done = clipped = 0
         with open_writer(temporary, header, path) as writer:
-            for slab in evaluate_slabs(source, grid):
+            for slab in slabs(source, grid):
+                if slab is None:
+                    elapsed = time.perf_counter() - started
+                    yield ExportProgress(0, grid.size, elapsed, math.nan, phase="preparing")
+                    continue
                 cast, outside = _cast(slab, header.dtype)
                 writer.write(cast)
                 clipped += outside

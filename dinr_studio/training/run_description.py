@@ -30,12 +30,21 @@ class Figures(Settings):
     ssim: float | None
 
 
+class StackedFigures(Figures):
+    """The scores of the weighted mean of field and cubic spline; weights: the field's share by channel."""
+
+    weights: list[Annotated[float, Field(ge=0, le=1)]]
+    gain: float
+    worthwhile: bool
+
+
 class HeldOutFigures(Figures):
-    """The scores of the field on held-out voxels, and of its rivals by name."""
+    """The scores of the field on held-out voxels, and of its rivals by name; older runs have no `stacked`."""
 
     voxels: Count
     data_range: float
     interpolation: dict[str, Figures]
+    stacked: StackedFigures | None = None
     verdict: str
 
 
@@ -151,4 +160,8 @@ class Description(Settings):
             raise ValueError("its normalisation does not fit its channels")
         if 0 in scales or 0 in self.coordinates.scale:
             raise ValueError("its coordinates or its normalisation shrink everything to nothing")
+        held_out = StoredScores.model_validate(self.scores).held_out if self.scores else None
+        stacked = None if held_out is None else held_out.stacked
+        if stacked is not None and len(stacked.weights) != channels:
+            raise ValueError("its weights for field and spline do not fit its channels")
         return self

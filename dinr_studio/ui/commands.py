@@ -86,7 +86,8 @@ class Commands(QObject):
         run = self.studio.present_run()
         if run is None:
             return
-        dialog = ExportDialog(run, self.studio.box_in_world(), self._view_box(), self._folder(), self.window)
+        boxes = self.studio.box_in_world(), self._view_box()
+        dialog = ExportDialog(run, *boxes, self._folder(), self.window, volume=self.studio.volume)
         if dialog.exec():
             self.window.jobs.start(dialog.job())
         dialog.deleteLater()

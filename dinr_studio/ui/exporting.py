@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from dinr_studio.training.run import Run
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.colours import bytes_in_words, number, seconds_in_words, with_unit
+from dinr_studio.volume import Volume
 
 if TYPE_CHECKING:
     from dinr_studio.sampling.evaluate import FieldOnGrid
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from dinr_studio.sampling.mesh import MeshReport
 
 EVERY = 0.25  # seconds between two sentences of progress, at least
-DOING = {"meshing": "making the surface", "writing": "writing the file"}
+DOING = {"preparing": "filling in missing voxels", "meshing": "making the surface", "writing": "writing the file"}
 
 Make = Callable[[int], Iterator[Any]]
 
@@ -108,6 +109,42 @@ def volume_job(
         grid = target_grid(run.grid, **target)
         field = field_in_thread(run, threads)
         yield from export(field, grid, path, dtype=dtype, force=force, notes=run.notes, compression=compression)
+
+    return ExportJob(path, make, volume_in_words)
+
+
+def stacked_job(
+    run: Run,
+    volume: Volume,
+    weights: tuple[float, ...],
+    target: Mapping[str, Any],
+    path: Path,
+    *,
+    dtype: str,
+    compression: str,
+    force: bool,
+) -> ExportJob:
+    """Writes the weighted mean of field and cubic spline through the volume that the run was fitted to, on a grid.
+
+    weights: the field's share by channel. target: the arguments of target_grid.
+    """
+
+    def make(threads: int) -> Iterator[Any]:
+        from dinr_studio.sampling.export import export
+        from dinr_studio.sampling.target import target_grid
+        from dinr_studio.training.stack_offer import stack_notes
+        from dinr_studio.training.stacked_run import stacked_export
+
+        yield from export(
+            field_in_thread(run, threads),
+            target_grid(run.grid, **target),
+            path,
+            dtype=dtype,
+            force=force,
+            notes=stack_notes(run, weights),
+            compression=compression,
+            slabs=stacked_export(run, volume, weights),
+        )
 
     return ExportJob(path, make, volume_in_words)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
@@ -19,31 +20,45 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dinr_studio.analysis.stacking import in_words
 from dinr_studio.coordinates import Grid
-from dinr_studio.errors import DinrError
+from dinr_studio.errors import DataNotFound, DinrError
 from dinr_studio.io.atomic import check_free_space, free_bytes
 from dinr_studio.io.writing import VolumeHeader, compressions, lost_by, types_for
 from dinr_studio.sampling.target import target_grid
 from dinr_studio.training.run import Run
+from dinr_studio.training.stack_offer import fitted_part, stack_notes, stack_weights
 from dinr_studio.ui.colours import bytes_in_words, number
 from dinr_studio.ui.dialogs.parts import add_row, buttons_of, fault_label, fill, in_tab_order, lines_label
 from dinr_studio.ui.dialogs.place import PlaceRow, suggested_name
 from dinr_studio.ui.dialogs.resolution import ResolutionForm
 from dinr_studio.ui.dialogs.timing import Timing
-from dinr_studio.ui.exporting import ExportJob, volume_job
+from dinr_studio.ui.exporting import ExportJob, stacked_job, volume_job
+from dinr_studio.volume import Volume
 
 Box = tuple[tuple[float, float], ...]
 
 FORMATS = {".mrc": "MRC", ".h5": "HDF5", ".tif": "TIFF", ".npy": "NPY"}
 OTHER_ENDINGS = {".map": ".mrc", ".ccp4": ".mrc", ".hdf5": ".h5", ".tiff": ".tif"}
+MOST_SHARES = 2  # channels whose weights there is room for beside the tick
 WHOLE, CROP, VIEW = "&Whole volume", "&Crop box", "What the &slices show"
 
 
 class ExportDialog(QDialog):
-    """Asks for all an export needs; `job` is the export then. Boxes are (low, high) in world units for each axis."""
+    """Asks for all an export needs; `job` is the export then. Boxes are (low, high) in world units for each axis.
+
+    volume: the open data, which the cubic spline goes through where field and spline are better together.
+    """
 
     def __init__(
-        self, run: Run, box: Box | None, view_box: Box | None, folder: Path, parent: QWidget | None = None
+        self,
+        run: Run,
+        box: Box | None,
+        view_box: Box | None,
+        folder: Path,
+        parent: QWidget | None = None,
+        *,
+        volume: Volume | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export the field")
@@ -52,6 +67,9 @@ class ExportDialog(QDialog):
         self._force = False
         self.extents = {name: QRadioButton(name) for name in self._boxes}
         self.resolution = ResolutionForm(run.grid)
+        self.stack = QCheckBox("Combine with the cubic spli&ne")
+        self._weights: tuple[float, ...] = ()
+        self._data: Volume | None = None
         self.format, self.dtype, self.compression = QComboBox(), QComboBox(), QComboBox()
         known = FORMATS | {other: FORMATS[usual] for other, usual in OTHER_ENDINGS.items()}
         self.place = PlaceRow(folder, suggested_name(run, "field", self._first_format()), known)
@@ -59,6 +77,7 @@ class ExportDialog(QDialog):
         self.timing = Timing(run, self)
         self._make_extents()
         self._make_format()
+        self._make_stack(volume)
         self._lay_out()
         self.resolution.changed.connect(self._follow)
         self.place.changed.connect(self._on_place)
@@ -100,6 +119,28 @@ class ExportDialog(QDialog):
         self.dtype.currentIndexChanged.connect(self._follow)
         self.compression.currentIndexChanged.connect(self._follow)
 
+    def _make_stack(self, volume: Volume | None) -> None:
+        """Offers field and spline together where that was judged to be better, and says why not where it was not."""
+        try:
+            weights = stack_weights(self._run)
+            if volume is None:
+                raise DataNotFound("The data, which the spline goes through, is not open.")
+            self._data = fitted_part(self._run, volume)
+        except DinrError as error:
+            self.stack.setEnabled(False)
+            self.stack.setToolTip(str(error))
+            return
+        gain = self._run.scores["held_out"]["stacked"]["gain"]
+        self._weights = weights
+        shares = in_words(weights)
+        if len(weights) <= MOST_SHARES:
+            self.stack.setText(f"{self.stack.text()} ({shares})")
+        self.stack.setToolTip(
+            f"The weighted mean of the field and a spline through the data ({shares}) was {gain:.2f} dB better on "
+            "held-out voxels than the best by itself"
+        )
+        self.stack.toggled.connect(self._follow)
+
     def _lay_out(self) -> None:
         extents, values = QHBoxLayout(), QHBoxLayout()
         for button in self.extents.values():
@@ -117,6 +158,7 @@ class ExportDialog(QDialog):
         form.setVerticalSpacing(10)
         form.addRow("Extent", extents)
         form.addRow("Resolution", self.resolution)
+        form.addRow("Values", self.stack)
         add_row(form, "F&ormat", values, self.format)
         add_row(form, "F&ile", self.place, self.place.edit)
         self.buttons = buttons_of(self, "&Export")
@@ -127,7 +169,7 @@ class ExportDialog(QDialog):
             layout.addWidget(widget)
         edits = self.resolution.edits.values()
         values_in_order = (self.format, self.dtype, self.compression, self.place.edit, self.place.browse)
-        in_tab_order(*self.extents.values(), *edits, self.resolution.alike, *values_in_order)
+        in_tab_order(*self.extents.values(), *edits, self.resolution.alike, self.stack, *values_in_order)
         self.resize(640, self.sizeHint().height())
 
     def _first_format(self) -> str:
@@ -209,7 +251,8 @@ class ExportDialog(QDialog):
         run = self._run
         dtype = np.dtype(self.dtype.currentText() or "float32")
         compression = self.compression.currentText()
-        return VolumeHeader(grid, run.channels, dtype, run.channel_names, run.value_unit, run.notes, compression)
+        notes = stack_notes(run, self._weights) if self.stack.isChecked() else run.notes
+        return VolumeHeader(grid, run.channels, dtype, run.channel_names, run.value_unit, notes, compression)
 
     def accept(self) -> None:
         """Asks where a file would be replaced."""
@@ -225,14 +268,20 @@ class ExportDialog(QDialog):
 
     def job(self) -> ExportJob:
         """The export as chosen, not yet begun."""
-        return volume_job(
-            self._run,
-            self.target(),
-            self.place.path,
-            dtype=self.dtype.currentText(),
-            compression=self.compression.currentText(),
-            force=self._force,
-        )
+        target, path = self.target(), self.place.path
+        dtype, compression = self.dtype.currentText(), self.compression.currentText()
+        if self.stack.isChecked() and self._data is not None:
+            return stacked_job(
+                self._run,
+                self._data,
+                self._weights,
+                target,
+                path,
+                dtype=dtype,
+                compression=compression,
+                force=self._force,
+            )
+        return volume_job(self._run, target, path, dtype=dtype, compression=compression, force=self._force)
 
 
 def _box_in_words(grid: Grid, box: Box | None) -> str:

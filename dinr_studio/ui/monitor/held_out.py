@@ -14,6 +14,7 @@ from dinr_studio.ui.monitor.plots import CLOCKS, LABELS, Plot
 
 MEASURES = ("PSNR", "relative error")
 COLOURS = {"nearest": "grey", "linear": "green", "cubic": "red"}
+TOGETHER = "field with spline"
 
 
 class HeldOutTab(QWidget):
@@ -25,6 +26,7 @@ class HeldOutTab(QWidget):
         self._rivals: Mapping[str, Scores] = {}
         self._overlaid: dict[str, Curve] = {}
         self._verdict = ""
+        self._stacked: float | None = None
         self._judged = True
         self.plot = Plot("Held-out score", LABELS["step"], "PSNR (dB)")
         self.sentence = QLabel("Press Fit: some voxels are held out, and the field is judged on them.")
@@ -47,12 +49,22 @@ class HeldOutTab(QWidget):
         layout.addLayout(bar)
         layout.addWidget(self.plot, 1)
 
-    def show_curve(self, curve: Curve, rivals: Mapping[str, Scores], verdict: str, *, judged: bool) -> None:
+    def show_curve(
+        self,
+        curve: Curve,
+        rivals: Mapping[str, Scores],
+        verdict: str,
+        *,
+        judged: bool,
+        stacked: float | None = None,
+    ) -> None:
         """Draws the field's curve and the rivals' lines.
 
-        verdict: the final sentence, once there is one. judged: whether any voxels are held out.
+        verdict: the final sentence, once there is one. judged: whether any voxels are held out. stacked: PSNR in dB of
+        field and cubic spline together, where that is better than each.
         """
         self._curve, self._rivals, self._verdict, self._judged = curve, rivals, verdict, judged
+        self._stacked = stacked
         self._draw()
 
     def overlay(self, runs: Mapping[str, Curve]) -> None:
@@ -65,7 +77,7 @@ class HeldOutTab(QWidget):
     def restart(self) -> None:
         """Forgets the curve and the rivals' lines."""
         self.plot.clear_all()
-        self._curve, self._rivals, self._verdict = {}, {}, ""
+        self._curve, self._rivals, self._verdict, self._stacked = {}, {}, "", None
         self.sentence.setText("")
 
     def _on_changed(self) -> None:
@@ -88,6 +100,8 @@ class HeldOutTab(QWidget):
         for name, scores in self._rivals.items():
             value = float(self._in_measure(np.array([scores.psnr]))[0])
             self.plot.line(IN_WORDS[name], value, COLOURS[name])
+        if self._stacked is not None:
+            self.plot.line(TOGETHER, float(self._in_measure(np.array([self._stacked]))[0]), "violet")
         for (name, run), colour in zip(self._overlaid.items(), OVERLAYS * 9, strict=False):
             self.plot.curve(name, run[column], self._in_measure(run["held_out_psnr"]), colour, dashed=True)
         if not self._curve:

@@ -135,7 +135,9 @@ class Monitor(QTabWidget):
         held = run.scores.get("held_out") if run is not None else None
         verdict = str(held["verdict"]) if isinstance(held, Mapping) else ""
         judged = run is None or run.config.training.held_out_share > 0
-        self.held_out.show_curve(self.curve(), self.watch.rivals, verdict, judged=judged)
+        together = held.get("stacked") if isinstance(held, Mapping) else None
+        stacked = float(together["psnr"]) if isinstance(together, Mapping) and together["worthwhile"] else None
+        self.held_out.show_curve(self.curve(), self.watch.rivals, verdict, judged=judged, stacked=stacked)
 
     @Slot(str)
     def _on_ended(self, outcome: str) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-BLOCK_VALUES = 1 << 24  # values of per-sample gradients held at a time
+from dinr_studio.fields.gram import add_gram, add_products, step_basis, step_modes
+
+CHUNK = 128  # points that go through the network at once: their activations of all steps are what takes memory
 
 
 @dataclass
@@ -25,35 +27,69 @@ class _Recorded:
     inputs: list[Tensor] = field(default_factory=list)
     gradients: dict[int, Tensor] = field(default_factory=dict)
 
+    def take(self) -> tuple[Tensor, Tensor] | None:
+        """Gradients and inputs of the calls that the output depends on, (calls, points, channels); forgets them."""
+        calls = sorted(self.gradients)
+        taken = None
+        if calls:
+            gradients = torch.stack([self.gradients.pop(call) for call in calls])
+            inputs = torch.stack([self.inputs[call] for call in calls])
+            taken = _at_least_single(gradients), _at_least_single(inputs)
+        self.inputs.clear()
+        return taken
+
+
+@dataclass
+class _Parts:
+    """What the kernel is made of, by chunks of points.
+
+    columns: by layer, gradients of biases and norms (points, any). modes: by layer, step modes of a weight's gradients,
+    in one basis for all chunks.
+    """
+
+    columns: dict[nn.Module, list[Tensor]] = field(default_factory=dict)
+    modes: dict[nn.Module, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)
+    bases: dict[nn.Module, Tensor] = field(default_factory=dict)
+
 
 def tangent_kernel(module: nn.Module, x: Tensor) -> Tensor:
     """The kernel (N, N), float64, of a field (N, axes) -> (N, channels) at coordinates x (N, axes).
 
-    Exact where each sample's value depends on its own coordinates alone, in every layer; with an adaptive integrator,
-    whose steps depend on the whole batch, or with layers other than Linear and LayerNorm, point by point.
+    Exact, to the precision of the field's own arithmetic, where each sample's value depends on its own coordinates
+    alone, in every layer; with an adaptive integrator, whose steps depend on the whole batch, or with layers other than
+    Linear and LayerNorm, point by point.
     """
     layers = {layer: _Recorded() for layer in module.modules() if list(layer.parameters(recurse=False))}
     adaptive = getattr(getattr(module, "config", None), "integrator", "") == "dopri5"
     if adaptive or not all(isinstance(layer, nn.Linear | nn.LayerNorm) for layer in layers):
         return _kernel_by_points(module, x)
-    handles = [layer.register_forward_hook(partial(_record, recorded)) for layer, recorded in layers.items()]
     wanted = [parameter.requires_grad for parameter in module.parameters()]
     kernel = torch.zeros(len(x), len(x), dtype=torch.float64, device=x.device)
+    with torch.no_grad():
+        channels = module(x[:1]).shape[1]
+    handles = [layer.register_forward_hook(partial(_record, recorded)) for layer, recorded in layers.items()]
     try:
         module.requires_grad_(False)  # per-sample gradients are made here, the summed ones are not needed
-        at = x.detach().clone().requires_grad_(True)
-        with torch.enable_grad():
-            values = module(at)
-        for channel in range(values.shape[1]):
-            torch.autograd.grad(values[:, channel].sum(), at, retain_graph=channel + 1 < values.shape[1])
-            for layer, recorded in layers.items():
-                _add_layer(kernel, layer, recorded)
+        for channel in range(channels):
+            parts = _Parts()
+            for points in x.split(CHUNK):  # type: ignore[no-untyped-call]
+                _run(module, points, channel)
+                for layer, recorded in layers.items():
+                    _collect(parts, layer, recorded)
+            _add(kernel, parts)
     finally:
         for handle in handles:
             handle.remove()
         for parameter, needed in zip(module.parameters(), wanted, strict=True):
             parameter.requires_grad_(needed)
-    return kernel
+    return kernel.tril() + kernel.tril(-1).T
+
+
+def _run(module: nn.Module, points: Tensor, channel: int) -> None:
+    """Forward and backward through the network: the hooks record what passes."""
+    at = points.detach().clone().requires_grad_(True)
+    with torch.enable_grad():
+        torch.autograd.grad(module(at)[:, channel].sum(), at)
 
 
 def _record(recorded: _Recorded, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -67,34 +103,43 @@ def _keep(recorded: _Recorded, call: int, gradient: Tensor) -> None:
     recorded.gradients[call] = gradient.detach()
 
 
-def _add_layer(kernel: Tensor, layer: nn.Module, recorded: _Recorded) -> None:
-    """Adds what the parameters of one layer contribute, the calls (steps) that share them summed first."""
-    calls = sorted(recorded.gradients)
-    if not calls:
+def _at_least_single(values: Tensor) -> Tensor:
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def _collect(parts: _Parts, layer: nn.Module, recorded: _Recorded) -> None:
+    """Takes from one layer, for the points that just passed, what the kernel needs of it."""
+    taken = recorded.take()
+    if taken is None:
         return
-    a = torch.stack([recorded.inputs[k] for k in calls]).float()
-    g = torch.stack([recorded.gradients[k] for k in calls]).float()
-    recorded.gradients.clear()
+    g, a = taken
+    columns = [g.sum(dim=0)] if layer.bias is not None else []
     if isinstance(layer, nn.LayerNorm):
-        a = nn.functional.layer_norm(a, layer.normalized_shape, eps=layer.eps)
-        _add_gram(kernel, (g * a).sum(dim=0))
-        _add_gram(kernel, g.sum(dim=0))
-        return
-    if layer.bias is not None:
-        _add_gram(kernel, g.sum(dim=0))
-    steps, points, outputs = g.shape
-    inputs = a.shape[2]
-    if steps == 1:
-        kernel += (g[0] @ g[0].T).double() * (a[0] @ a[0].T)
-        return
-    block = max(1, BLOCK_VALUES // (points * inputs))
-    for first in range(0, outputs, block):
-        part = g[:, :, first : first + block].permute(1, 2, 0)  # (points, block, steps)
-        _add_gram(kernel, torch.bmm(part, a.permute(1, 0, 2)).reshape(points, -1))
+        normalised = nn.functional.layer_norm(a, layer.normalized_shape, eps=layer.eps)
+        columns.append((g * normalised).sum(dim=0))
+    else:
+        if layer not in parts.bases:
+            parts.bases[layer] = step_basis(g, a)
+        parts.modes.setdefault(layer, []).append(step_modes(parts.bases[layer], g, a))
+    if columns:
+        parts.columns.setdefault(layer, []).append(torch.cat(columns, dim=1))
 
 
-def _add_gram(kernel: Tensor, jacobian: Tensor) -> None:
-    kernel += (jacobian @ jacobian.T).double()
+def _add(kernel: Tensor, parts: _Parts) -> None:
+    """Adds all layers' parts, each freed once it is added."""
+    if parts.columns:
+        add_gram(kernel, torch.cat([torch.cat(chunks) for chunks in parts.columns.values()], dim=1))
+    parts.columns.clear()
+    while parts.modes:
+        _, chunks = parts.modes.popitem()
+        modes = max(len(g) for g, _ in chunks)
+        g, a = (torch.cat([_padded(chunk[i], modes) for chunk in chunks], dim=1) for i in (0, 1))
+        add_products(kernel, g, a)
+
+
+def _padded(values: Tensor, modes: int) -> Tensor:
+    """With modes of zeros up to a number: a chunk of points may need fewer than another."""
+    return torch.cat([values, values.new_zeros(modes - len(values), *values.shape[1:])])
 
 
 def _kernel_by_points(module: nn.Module, x: Tensor) -> Tensor:

@@ -1,12 +1,13 @@
 """The plain baseline: preset `paper`, dynamical ffnet, as a reader of the paper would write it in eager torch.
 
 Kept as readable reference code for the benchmark and for tests of exactness, not for fits: whole batches at once,
-32-bit floats, every intermediate kept by autograd.
+32-bit floats, every intermediate kept by autograd, one gradient at a time for the tangent kernel.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from dinr_studio.fields.presets import PAPER_FIELDS
 
 PAPER = PAPER_FIELDS["dinr-ffnet"]
 KINETIC_WEIGHT = 0.1
+BATCH = 65_536  # the paper's
 
 
 class PlainBlock(nn.Module):
@@ -45,17 +47,29 @@ class PlainDinr(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Values (batch, channels) and kinetic energy (scalar) at coordinates (batch, axes)."""
-        phase = 2 * math.pi * x @ self.frequencies
-        z = torch.cat([phase.sin(), phase.cos()], dim=1)
-        dt = PAPER.horizon / PAPER.steps
+        z, dt = self._embedded(x), PAPER.horizon / PAPER.steps
         velocities = []
         for k in range(PAPER.steps):
-            t = torch.full((len(z), 1), k * dt, device=z.device, dtype=z.dtype)
-            velocity = self.vector_field(torch.cat([z, t], dim=1))
+            velocity = self._velocity(z, k * dt)
             velocities.append(velocity)
             z = z + dt * velocity
         kinetic_energy = 0.5 * dt * torch.stack(velocities).square().mean(dim=(1, 2)).sum()
         return self.decoder(z), kinetic_energy
+
+    def values(self, x: Tensor) -> Tensor:
+        """Values (batch, channels) alone, at coordinates (batch, axes)."""
+        z, dt = self._embedded(x), PAPER.horizon / PAPER.steps
+        for k in range(PAPER.steps):
+            z = z + dt * self._velocity(z, k * dt)
+        return torch.as_tensor(self.decoder(z))
+
+    def _embedded(self, x: Tensor) -> Tensor:
+        phase = 2 * math.pi * x @ self.frequencies
+        return torch.cat([phase.sin(), phase.cos()], dim=1)
+
+    def _velocity(self, z: Tensor, time: float) -> Tensor:
+        t = torch.full((len(z), 1), time, device=z.device, dtype=z.dtype)
+        return torch.as_tensor(self.vector_field(torch.cat([z, t], dim=1)))
 
 
 class PlainTraining:
@@ -76,3 +90,36 @@ class PlainTraining:
         loss.backward()
         self.optimiser.step()
         return len(chosen)
+
+
+def plain_grid(model: PlainDinr, axes: list[Tensor], batch: int = BATCH) -> Tensor:
+    """Values (voxels, channels) on the grid that coordinates along each axis span, the paper's batch at a time."""
+    with torch.no_grad():
+        parts = torch.cartesian_prod(*axes).split(batch)  # type: ignore[no-untyped-call]
+        return torch.cat([model.values(x) for x in parts])
+
+
+def plain_tangent_kernel(model: PlainDinr, x: Tensor) -> Tensor:
+    """The neural tangent kernel (points, points) of the first channel: the whole Jacobian, times its transpose."""
+    jacobian = torch.empty(len(x), sum(p.numel() for p in model.parameters()), dtype=x.dtype)
+    fill_jacobian(model, x, jacobian, range(len(x)))
+    return jacobian @ jacobian.T
+
+
+def fill_jacobian(model: PlainDinr, x: Tensor, jacobian: Tensor, rows: Iterable[int]) -> None:
+    """Writes the gradient at each of some points x[row] into jacobian[row], one point at a time."""
+    parameters = list(model.parameters())
+    for row in rows:
+        gradients = torch.autograd.grad(model.values(x[row : row + 1])[0, 0], parameters)
+        jacobian[row] = torch.cat([gradient.reshape(-1) for gradient in gradients])
+
+
+def plain_twin(field: nn.Module, axes: int, channels: int = 1) -> PlainDinr:
+    """The plain model with the weights of one of our fields of preset `paper`: the same function."""
+    plain = PlainDinr(axes, channels)
+    frequencies = field.get_buffer("embedding.frequencies")
+    with torch.no_grad():
+        plain.frequencies.copy_(frequencies.T)
+        for own, parameter in zip(plain.parameters(), field.parameters(), strict=True):
+            own.copy_(parameter)
+    return plain

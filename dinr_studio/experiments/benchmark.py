@@ -1,41 +1,29 @@
-"""The benchmark: our training of preset `paper` against the plain baseline, in one run on this machine."""
+"""The benchmark: ours against the plain baseline of the paper, in one run on this machine."""
 
 from __future__ import annotations
 
-import multiprocessing
+import math
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 
-from dinr_studio.config import FitConfig, changed
-from dinr_studio.errors import MemoryShort
-from dinr_studio.experiments.baseline import PlainTraining
-from dinr_studio.fields.presets import PAPER_FIELDS
-from dinr_studio.io.reading import open_volume
-from dinr_studio.training.device import available_bytes, peak_bytes
-from dinr_studio.training.presets import preset_config
-from dinr_studio.training.task import prepare
-from dinr_studio.training.trainer import Trainer
-from dinr_studio.volume import Volume
+from dinr_studio.config import FAMILIES
+from dinr_studio.experiments import grids, kernels, pictures, quality, step_profile, throughput
+from dinr_studio.experiments.contestants import OURS, PLAIN_BATCHES, precision_used, product_rate
+from dinr_studio.experiments.effort import FULL, Budget, Effort
+from dinr_studio.experiments.race import mean_ratio
 
-SAMPLE = "sample:turbulence-3d"
-PLAIN_BATCHES = {"plain_65536": 65_536, "plain_8192": 8_192}
-OURS = {"ours_fp32": "fp32", "ours_bf16": "bf16"}
-PLAIN_BYTES = 13 << 30  # what a plain step with a batch of 65,536 takes, and a little to spare
-MEASURED_VOXELS = 65_536  # trained on by each contestant in each turn
+EQUAL_SHARE = 0.45  # of the time left that equal seconds may take; the races to some dB have the rest
 
-Step = Callable[[], int]
+Part = Generator[str, None, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class BenchmarkProgress:
-    """How many of the measurements are done, what comes next, and at the end the result, fit for JSON."""
+    """How many of the parts are done, what comes next, and at the end the result, fit for JSON."""
 
     done: int
     total: int
@@ -43,99 +31,104 @@ class BenchmarkProgress:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-def benchmark(repeats: int) -> Iterator[BenchmarkProgress]:
-    """Measures training throughput, contestants in turns, and each one's peak memory in a process of its own.
+def benchmark(effort: Effort = FULL, *, profile: bool = False) -> Iterator[BenchmarkProgress]:
+    """Measures ours and the plain baseline in turns; the last progress carries the result.
 
-    Throughputs are medians over `repeats` turns. Raises MemoryShort where the plain baseline cannot run.
+    profile: whether to measure as well where the time of a training step goes. Raises MemoryShort where the plain
+    baseline cannot run.
     """
-    if available_bytes() < PLAIN_BYTES:
-        raise MemoryShort(
-            f"The plain baseline takes {PLAIN_BYTES / 2**30:.0f} GiB of memory and {available_bytes() / 2**30:.1f} GiB "
-            "are free; close other programs or use a larger machine."
-        )
-    names = (*PLAIN_BATCHES, *OURS)
-    total, done = len(names) * (repeats + 1), 0
-    memory = {}
-    for name in names:
-        yield BenchmarkProgress(done, total, f"peak memory of {name}")
-        memory[name] = _in_own_process(name)
-        done += 1
-    volume = open_volume(SAMPLE)
-    contestants = {name: _contestant(name, volume) for name in names}
-    rates: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(repeats):
-        for name, step in contestants.items():
-            yield BenchmarkProgress(done, total, f"throughput of {name}")
-            rates[name].append(_rate(step))
-            done += 1
-    yield BenchmarkProgress(total, total, "done", _result({n: median(r) for n, r in rates.items()}, memory))
+    throughput.check_memory()
+    start = time.perf_counter()
+    budget = Budget(effort.seconds)
+    products = {name: product_rate(dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
+    parts: dict[str, Callable[[], Part]] = {
+        "training": lambda: throughput.training(effort, products),
+        "grid": lambda: grids.evaluation(effort, products),
+        "kernel": lambda: kernels.kernels(effort),
+        "pictures": lambda: pictures.zooms(effort),
+        **({"profile": step_profile.step_profile} if profile else {}),
+        "equal_seconds": lambda: quality.equal_seconds(effort, Budget(EQUAL_SHARE * budget.left)),
+        "time_to_db": lambda: quality.time_to_db(effort, Budget(budget.left)),
+    }
+    result: dict[str, Any] = {"effort": effort.name, "machine": _machine(products)}
+    for done, (name, part) in enumerate(parts.items()):
+        running = part()
+        while True:
+            try:
+                yield BenchmarkProgress(done, len(parts), next(running))
+            except StopIteration as end:
+                result[name] = end.value
+                break
+    result["ratios"] = ratios(result)
+    result["measured_against"] = measured_against(result)
+    result["seconds"] = time.perf_counter() - start
+    yield BenchmarkProgress(len(parts), len(parts), "done", finite(result))
 
 
-def _result(rates: dict[str, float], memory: dict[str, int]) -> dict[str, Any]:
-    ratios = {
-        f"training_{precision}_vs_{batch}": rates[ours] / rates[plain]
+def _machine(products: dict[str, float]) -> dict[str, Any]:
+    return {
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "matmul_gflops_fp32": products["fp32"] / 1e9,
+        "matmul_gflops_bf16": products["bf16"] / 1e9,
+        "bf16_runs_as": precision_used("bf16"),
+    }
+
+
+def ratios(result: dict[str, Any]) -> dict[str, Any]:
+    """How many times better ours is (of memory: ours over the baseline's), and held-out PSNRs at equal seconds."""
+    training, grid, kernel = result["training"], result["grid"], result["kernel"]
+    found: dict[str, Any] = {
+        f"training_{precision}_vs_{batch}": training[ours]["coordinates_per_second"]
+        / training[plain]["coordinates_per_second"]
         for ours, precision in OURS.items()
         for plain, batch in PLAIN_BATCHES.items()
     }
-    return {
-        "machine": {
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-            "matmul_gflops_fp32": matmul_rate(torch.float32) / 1e9,
-            "matmul_gflops_bf16": matmul_rate(torch.bfloat16) / 1e9,
-        },
-        "training": {
-            name: {"coordinates_per_second": rates[name], "peak_memory_bytes": memory[name]} for name in rates
-        },
-        "ratios": {**ratios, "memory_vs_65536": memory["ours_fp32"] / memory["plain_65536"]},
+    found["memory_vs_65536"] = training["ours_fp32"]["peak_memory_bytes"] / training["plain_65536"]["peak_memory_bytes"]
+    for ours, precision in OURS.items():
+        found[f"grid_{precision}"] = grid[ours]["coordinates_per_second"] / grid["plain"]["coordinates_per_second"]
+    found["ntk_1024"] = kernel["plain"]["seconds"] / kernel["ours"]["seconds"]
+    found["ntk_memory"] = kernel["ours"]["peak_memory_bytes"] / kernel["plain"]["peak_memory_bytes"]
+    for goal in quality.GOALS:
+        found[f"time_to_{goal:.0f}_db"] = mean_ratio(by[f"{goal:.0f}"] for by in result["time_to_db"].values())
+    kept = (*FAMILIES, quality.OURS, "cubic", "stacked")
+    found["equal_seconds"] = {name: {key: by[key] for key in kept} for name, by in result["equal_seconds"].items()}
+    return found
+
+
+def measured_against(result: dict[str, Any]) -> dict[str, str]:
+    """What each ratio was measured against, in a sentence, by the ratio's name."""
+    texts = {
+        f"training_{precision}_vs_{batch}": f"coordinates/s of training preset paper (dinr-ffnet), plain eager torch, "
+        f"batch {batch:,}" + _fallen_back(precision)
+        for precision in OURS.values()
+        for batch in PLAIN_BATCHES.values()
     }
+    texts["memory_vs_65536"] = "peak resident memory of a process that takes one plain step with batch 65,536"
+    for precision in OURS.values():
+        texts[f"grid_{precision}"] = "coordinates/s of the same function in plain eager torch" + _fallen_back(precision)
+    rows = result["kernel"]["plain_rows_timed"]
+    texts["ntk_1024"] = f"seconds of a plain loop of autograd.grad, point by point, timed on {rows} of 1,024 rows"
+    texts["ntk_memory"] = "peak resident memory of a process that fills and multiplies the whole Jacobian"
+    for goal in quality.GOALS:
+        found = [by[f"{goal:.0f}"] for by in result["time_to_db"].values()]
+        counted = [one for one in found if one["ratio"]]
+        bounds = sum(one["bound"] for one in counted)
+        texts[f"time_to_{goal:.0f}_db"] = (
+            f"seconds of plain training, batch {quality.BASELINE_BATCH:,}; geometric mean over {len(counted)} of "
+            f"{len(found)} samples (in the others ours did not get there), {bounds} of them bounds"
+        )
+    texts["equal_seconds"] = "each other: held-out PSNR in dB after the same seconds, 25 % of the voxels trained on"
+    return texts
 
 
-def _contestant(name: str, volume: Volume) -> Step:
-    """One training step of a contestant on a volume."""
-    return _ours(OURS[name], volume) if name in OURS else _plain(PLAIN_BATCHES[name], volume)
+def _fallen_back(precision: str) -> str:
+    fallen_back = precision != precision_used(precision)
+    return "; bf16 would only be emulated on this processor and runs as fp32" if fallen_back else ""
 
 
-def _ours(precision: str, volume: Volume) -> Step:
-    config: FitConfig = preset_config("paper", volume, "dinr-ffnet")
-    config = changed(config, training=changed(config.training, precision=precision, device="cpu"))
-    return Trainer(prepare(volume, config.training), config, torch.device("cpu")).advance
-
-
-def _plain(batch: int, volume: Volume) -> Step:
-    axes = [torch.linspace(-1, 1, n) for n in volume.grid.shape]
-    coordinates = torch.cartesian_prod(*axes)
-    values = torch.from_numpy(volume.values.reshape(-1, volume.channels).astype(np.float32))
-    low, high = values.min(), values.max()
-    return PlainTraining(coordinates, (values - low) / (high - low), batch).step
-
-
-def _rate(step: Step) -> float:
-    """Coordinates per second of steps that add up to MEASURED_VOXELS."""
-    voxels, start = 0, time.perf_counter()
-    while voxels < MEASURED_VOXELS:
-        voxels += step()
-    return voxels / (time.perf_counter() - start)
-
-
-def _in_own_process(name: str) -> int:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(peak_of_a_step, name).result()
-
-
-def peak_of_a_step(name: str) -> int:
-    """Peak resident memory, in bytes, of this process after one training step of a contestant."""
-    _contestant(name, open_volume(SAMPLE))()
-    return peak_bytes()
-
-
-def matmul_rate(dtype: torch.dtype, *, rows: int = 1024, repeats: int = 60) -> float:
-    """Operations per second of products as the field of preset `paper` makes them, (rows, 257) by (257, 257)."""
-    width = PAPER_FIELDS["dinr-ffnet"].width + 1
-    a, b = torch.randn(rows, width).to(dtype), torch.randn(width, width).to(dtype)
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        torch.mm(a, b)
-        seconds.append(time.perf_counter() - start)
-    return 2 * rows * width * width / median(seconds)
+def finite(value: Any) -> Any:
+    """The result with None for numbers that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

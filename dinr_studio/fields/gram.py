@@ -39,7 +39,8 @@ def step_basis(gradients: Tensor, inputs: Tensor) -> Tensor:
         flat = part[:, ::BASIS_STRIDE].reshape(steps, -1).double()
         gram = flat @ flat.T
         shared += gram / gram.trace().clamp_min(torch.finfo(gram.dtype).tiny)
-    return torch.linalg.eigh(shared).eigenvectors.flip(1).T.to(gradients.dtype)
+    basis: Tensor = torch.linalg.eigh(shared).eigenvectors.flip(1).T.to(gradients.dtype)
+    return basis
 
 
 def step_modes(basis: Tensor, gradients: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,7 +56,8 @@ def step_modes(basis: Tensor, gradients: Tensor, inputs: Tensor) -> tuple[Tensor
 def mode_norms(g: Tensor, a: Tensor) -> Tensor:
     """Frobenius norm, over all points, of the part of the gradients that each mode makes: (modes,), float64."""
     sizes = torch.linalg.vector_norm(g, dim=2) * torch.linalg.vector_norm(a, dim=2)
-    return torch.linalg.vector_norm(sizes.double(), dim=1)
+    norms: Tensor = torch.linalg.vector_norm(sizes.double(), dim=1)
+    return norms
 
 
 def add_products(kernel: Tensor, g: Tensor, a: Tensor) -> None:

@@ -330,18 +330,17 @@ def test_the_version_is_the_package_s(shell):
 
 
 def test_benchmark_prints_its_table_or_one_json_object(shell, monkeypatch):
-    from dinr_studio.experiments import benchmark as module
+    from dinr_studio.cli import benchmarking
 
-    names = ("plain_65536", "plain_8192", "ours_fp32", "ours_bf16")
-    monkeypatch.setattr(module, "_contestant", lambda name, volume: name)
-    monkeypatch.setattr(module, "_rate", lambda name: 1000.0 * (1 + names.index(name)))
-    monkeypatch.setattr(module, "_in_own_process", lambda name: 1 << 30)
-    monkeypatch.setattr(module, "available_bytes", lambda: 1 << 60)
-    status, out, err = shell("benchmark", "--repeats", "1", "--json")
+    asked = []
+    monkeypatch.setattr(
+        benchmarking, "measure", lambda effort, *, profile: asked.append((effort, profile)) or {"ratios": {"grid": 2.0}}
+    )
+    monkeypatch.setattr(benchmarking, "print_result", lambda result: print(f"grid {result['ratios']['grid']}"))
+    status, out, _ = shell("benchmark", "--quick", "--json")
     assert status == 0
-    assert json.loads(out)["ratios"]["training_bf16_vs_65536"] == 4.0
-    assert "throughput of ours_bf16" in err or "100 %" in err
-    status, out, _ = shell("benchmark", "--repeats", "1")
+    assert json.loads(out)["ratios"] == {"grid": 2.0}
+    status, out, _ = shell("benchmark", "--profile")
     assert status == 0
-    assert "ours, fp32" in out
-    assert "3,000" in out
+    assert out == "grid 2.0\n"
+    assert asked == [("quick", False), ("full", True)]

@@ -107,11 +107,18 @@ def plain_tangent_kernel(model: PlainDinr, x: Tensor) -> Tensor:
 
 
 def fill_jacobian(model: PlainDinr, x: Tensor, jacobian: Tensor, rows: Iterable[int]) -> None:
-    """Writes the gradient at each of some points x[row] into jacobian[row], one point at a time."""
+    """Writes the gradient at each of some points x[row] into jacobian[row]: one forward of all, a backward for each."""
     parameters = list(model.parameters())
+    values = model.values(x)[:, 0]
     for row in rows:
-        gradients = torch.autograd.grad(model.values(x[row : row + 1])[0, 0], parameters)
+        gradients = torch.autograd.grad(values[row], parameters, retain_graph=True)
         jacobian[row] = torch.cat([gradient.reshape(-1) for gradient in gradients])
+
+
+def fill_jacobian_by_points(model: PlainDinr, x: Tensor, jacobian: Tensor, rows: Iterable[int]) -> None:
+    """The same, each point forward and backward by itself: quicker, where one thinks of it."""
+    for row in rows:
+        fill_jacobian(model, x[row : row + 1], jacobian[row : row + 1], [0])
 
 
 def plain_twin(field: nn.Module, axes: int, channels: int = 1) -> PlainDinr:

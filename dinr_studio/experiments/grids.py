@@ -20,7 +20,7 @@ from dinr_studio.experiments.contestants import (
     precision_used,
     untrained_field,
 )
-from dinr_studio.experiments.effort import Effort
+from dinr_studio.experiments.effort import Budget, Effort
 from dinr_studio.experiments.throughput import Doing, same_as
 from dinr_studio.io.reading import open_volume
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
@@ -28,11 +28,12 @@ from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
 WARM_UP = (2, 8, 8)  # voxels evaluated before the clock starts
 
 
-def evaluation(effort: Effort, products: dict[str, float]) -> Doing:
+def evaluation(effort: Effort, products: dict[str, float], budget: Budget) -> Doing:
     """By contestant: coordinates per second on a grid (median of turns), share of the product rate, greatest error.
 
     products: operations per second of matrix products by precision. The error is against the plain model with the same
-    weights, relative to the range of its values. Yields what it does.
+    weights, relative to the range of its values. Turns after the first are begun within the budget. Yields what it
+    does.
     """
     volume = open_volume(SAMPLE)
     target = volume.grid.with_shape([max(2, round(effort.grid ** (1 / 3)))] * 3)
@@ -43,6 +44,8 @@ def evaluation(effort: Effort, products: dict[str, float]) -> Doing:
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     values: dict[str, NDArray[Any]] = {}
     for turn in range(effort.turns):
+        if turn and budget.left == 0:
+            break
         for name, run in runs.items():
             yield f"a grid of {target.size:,} voxels, turn {turn + 1} of {effort.turns}: {name}"
             start = time.perf_counter()

@@ -17,7 +17,7 @@ from dinr_studio.experiments.effort import Budget, Effort
 from dinr_studio.experiments.throughput import Doing
 from dinr_studio.io.reading import open_volume
 from dinr_studio.sampling.evaluate import FieldOnGrid
-from dinr_studio.sampling.plane import Plane, Tile, evaluate_tile, tiles_in
+from dinr_studio.sampling.plane import Plane, Tile, evaluate_tiles, tiles_in
 from dinr_studio.training.fit import field_of, new_run
 from dinr_studio.training.presets import preset_config
 from dinr_studio.training.task import prepare
@@ -27,6 +27,7 @@ FIELD = "sample:turbulence-2d"
 PIXELS = 900
 LEVEL = 6  # 64 screen pixels to a voxel
 COARSER = (5, 3, 2, 0)  # levels above the final one that the window asks for, coarsest first
+SECONDS_AT_ONCE = 0.1  # of tiles that go through the network together: the window may want others any moment
 PRESETS = ("quick", "auto")
 
 
@@ -61,15 +62,16 @@ def zoom(field: FieldOnGrid, budget: Budget) -> dict[str, Any]:
     """Seconds until the coarsest tiles cover the view and until the finest do."""
     levels = view_tiles(field)
     tiles = [tile for level in levels for tile in level]
-    start = time.perf_counter()
-    first, done = 0.0, 0
-    for tile in tiles:
-        evaluate_tile(field, tile)
-        done += 1
-        if done == len(levels[0]):
-            first = time.perf_counter() - start
-        if done >= len(levels[0]) and budget.left == 0:
-            break
+    start, first, done, at_once = time.perf_counter(), 0.0, 0, 1
+    while done < len(tiles) and (not first or budget.left > 0):
+        began = time.perf_counter()
+        evaluate_tiles(field, tiles[done : done + at_once])
+        done = min(done + at_once, len(tiles))
+        now = time.perf_counter()
+        if not first and done >= len(levels[0]):
+            first = now - start
+        if now - began < SECONDS_AT_ONCE / 2:
+            at_once *= 2
     return {
         "first_seconds": first,
         "final_seconds": (time.perf_counter() - start) * len(tiles) / done,

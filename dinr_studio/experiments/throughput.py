@@ -20,7 +20,7 @@ from dinr_studio.experiments.contestants import (
     plain_step,
     precision_used,
 )
-from dinr_studio.experiments.effort import Effort
+from dinr_studio.experiments.effort import Budget, Effort
 from dinr_studio.io.reading import open_volume
 from dinr_studio.training.device import available_bytes, peak_bytes
 from dinr_studio.volume import Volume
@@ -39,11 +39,11 @@ def check_memory() -> None:
         )
 
 
-def training(effort: Effort, products: dict[str, float]) -> Doing:
+def training(effort: Effort, products: dict[str, float], budget: Budget) -> Doing:
     """By contestant: coordinates per second (median of turns), peak bytes of a process, share of the product rate.
 
     products: operations per second of matrix products by precision. Where the effort is quick, A's rate is that of the
-    one step that its memory is measured by. Yields what it does.
+    one step that its memory is measured by. Turns after the first are begun within the budget. Yields what it does.
     """
     names = (*PLAIN_BATCHES, *OURS)
     batches = {name: PLAIN_BATCHES.get(name, 65_536 if effort.whole_batches else 8_192) for name in names}
@@ -59,6 +59,8 @@ def training(effort: Effort, products: dict[str, float]) -> Doing:
     steps = {name: contestant(name, volume, batches[name]) for name in in_turns}
     rates |= {name: [] for name in in_turns}
     for turn in range(effort.turns):
+        if turn and budget.left == 0:
+            break
         for name, step in steps.items():
             yield f"training, turn {turn + 1} of {effort.turns}: {name}"
             rates[name].append(rate_of(step, effort.voxels))

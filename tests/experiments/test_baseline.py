@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from dinr_studio.experiments.baseline import PlainTraining, plain_grid, plain_tangent_kernel, plain_twin
+from dinr_studio.experiments.baseline import (
+    PlainTraining,
+    fill_jacobian,
+    fill_jacobian_by_points,
+    plain_grid,
+    plain_tangent_kernel,
+    plain_twin,
+)
 from dinr_studio.fields.build import build_field
 from dinr_studio.fields.presets import PAPER_FIELDS
 from dinr_studio.fields.tangent_kernel import tangent_kernel
@@ -40,6 +47,15 @@ def test_the_plain_kernel_has_the_eigenvalues_of_ours(field):
     plain = torch.linalg.eigvalsh(plain_tangent_kernel(plain_twin(field, 3), x).double())
     ours = torch.linalg.eigvalsh(tangent_kernel(field, x))
     assert float((ours - plain).abs().max() / plain[-1]) < 1e-5
+
+
+def test_both_plain_loops_make_the_same_gradients(field):
+    plain, x = plain_twin(field, 3), torch.rand(3, 3) * 2 - 1
+    jacobians = [torch.zeros(3, 465_683) for _ in range(2)]
+    fill_jacobian(plain, x, jacobians[0], [0, 2])
+    fill_jacobian_by_points(plain, x, jacobians[1], [0, 2])
+    torch.testing.assert_close(jacobians[0], jacobians[1], rtol=1e-3, atol=1e-4)
+    assert not jacobians[0][1].any()
 
 
 def test_a_step_of_the_plain_training_lowers_its_loss():

@@ -1,6 +1,7 @@
 """The benchmark's report: every ratio, from what was measured; contestants by steps of their own; bounded pictures."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -30,11 +31,12 @@ def part(value):
     return value
 
 
-def returned(running):
-    """What a part returns."""
+def returned(running, said=None):
+    """What a part returns; what it says on the way goes into `said`."""
+    said = [] if said is None else said
     while True:
         try:
-            next(running)
+            said.append(next(running))
         except StopIteration as end:
             return end.value
 
@@ -63,15 +65,16 @@ def measured(monkeypatch):
         **{"points": 1024, "plain_rows_timed": 12, "eigenvalue_error": 1e-7, "eigenvalue_points": 24},
         "ours": {"seconds": 2.0, "peak_memory_bytes": 100},
         "plain": {"seconds": 100.0, "peak_memory_bytes": 1000},
+        "by_points": {"seconds": 50.0, "peak_memory_bytes": 900},
     }
     picture = {"first_seconds": 0.1, "final_seconds": 10.0, "tiles": 984, "measured_share": 0.5}
     stages = {"stages": {"forward": 0.1}, "operations": {"norms": 0.1}, "batch": 2048, "look_seconds": 0.1}
     trained = {name: row(name) for name in ("plain_65536", "plain_8192", "ours_fp32", "ours_bf16")}
     grid = {name: row(name) for name in ("plain", "ours_fp32", "ours_bf16")}
     monkeypatch.setattr(throughput, "check_memory", lambda: None)
-    monkeypatch.setattr(throughput, "training", lambda effort, products: part(trained))
-    monkeypatch.setattr(grids, "evaluation", lambda effort, products: part(grid))
-    monkeypatch.setattr(kernels, "kernels", lambda effort: part(kernel))
+    monkeypatch.setattr(throughput, "training", lambda effort, products, budget: part(trained))
+    monkeypatch.setattr(grids, "evaluation", lambda effort, products, budget: part(grid))
+    monkeypatch.setattr(kernels, "kernels", lambda effort, budget: part(kernel))
     monkeypatch.setattr(pictures, "zooms", lambda effort: part({"quick": picture}))
     monkeypatch.setattr(step_profile, "step_profile", lambda: part({"paper": stages}))
     monkeypatch.setattr(quality, "equal_seconds", lambda effort, budget: part({"clouds": equal}))
@@ -90,6 +93,7 @@ def test_the_report_has_every_ratio_and_says_what_it_is_against(measured):
     assert ratios["memory_vs_65536"] == ratios["ntk_memory"] == 0.1
     assert ratios["grid_bf16"] == 3.0
     assert ratios["ntk_1024"] == 50.0
+    assert "25.0 against" in result["measured_against"]["ntk_1024"]
     assert [ratios[f"time_to_{goal}_db"] for goal in (30, 35, 40)] == pytest.approx([10.0, 15.0, 0.0])
     assert ratios["equal_seconds"]["clouds"] == dict.fromkeys((*FAMILIES, "auto", "cubic", "stacked"), 30.0)
     assert result["time_to_db"]["clouds"]["35"]["bound"]
@@ -133,11 +137,20 @@ def test_training_is_measured_in_turns_and_memory_in_processes_of_their_own(smal
     monkeypatch.setattr(throughput, "contestant", lambda name, volume, batch: name)
     monkeypatch.setattr(throughput, "rate_of", lambda name, voxels: order.append(name) or 7.0)
     monkeypatch.setattr(throughput, "precision_used", lambda precision: "fp32")
-    result = returned(throughput.training(QUICK, {"fp32": 1e9}))
+    result = returned(throughput.training(QUICK, {"fp32": 1e9}, Budget(60)))
     assert order == ["plain_8192", "ours_fp32"] * 2  # A once, with its memory; bf16 runs as fp32 here
     assert result["plain_65536"]["coordinates_per_second"] == 1.0
     assert result["ours_bf16"] == result["ours_fp32"] | {"precision": "fp32"}
     assert result["ours_fp32"]["batch"] == 8192
+
+
+def test_a_machine_that_is_too_slow_is_measured_in_one_turn(small_paper, monkeypatch):
+    order = []
+    monkeypatch.setattr(throughput, "in_own_process", lambda function, name, batch: (batch, 1.0))
+    monkeypatch.setattr(throughput, "contestant", lambda name, volume, batch: name)
+    monkeypatch.setattr(throughput, "rate_of", lambda name, voxels: order.append(name) or 7.0)
+    returned(throughput.training(QUICK, {"fp32": 1e9, "bf16": 1e9}, Budget(0)))
+    assert len(order) == len(set(order)) >= 2
 
 
 def test_the_full_effort_measures_whole_batches_of_the_paper(monkeypatch):
@@ -145,11 +158,22 @@ def test_the_full_effort_measures_whole_batches_of_the_paper(monkeypatch):
     monkeypatch.setattr(
         throughput, "in_own_process", lambda function, name, batch: (batches.update({name: batch}), 1.0)
     )
-    running = throughput.training(FULL, {"fp32": 1e9, "bf16": 1e9})
+    running = throughput.training(FULL, {"fp32": 1e9, "bf16": 1e9}, Budget(60))
     for said in running:
         if said.startswith("training"):
             break
     assert batches["ours_fp32"] == 65_536
+
+
+def test_the_tangent_kernel_is_measured_in_turns_against_both_plain_loops(monkeypatch):
+    monkeypatch.setattr(kernels, "POINTS", 6)
+    monkeypatch.setattr(kernels, "in_own_process", lambda peak: 7)
+    effort = replace(QUICK, kernel_rows=2, checked=5)
+    said = []
+    found = returned(kernels.kernels(effort, Budget(60)), said)
+    assert [sentence.rpartition(": ")[2] for sentence in said[:6]] == ["ours", "plain", "by_points"] * 2
+    assert found["eigenvalue_error"] < 1e-5
+    assert min(found[name]["seconds"] for name in ("ours", "plain", "by_points")) > 0
 
 
 def test_a_picture_that_takes_too_long_is_counted_up(make_smooth_volume, exact_field, monkeypatch):
@@ -158,10 +182,10 @@ def test_a_picture_that_takes_too_long_is_counted_up(make_smooth_volume, exact_f
     levels = pictures.view_tiles(field)
     assert len(levels[-1]) > 4 * len(levels[1]) > 0
     evaluated = []
-    monkeypatch.setattr(pictures, "evaluate_tile", lambda field, tile: evaluated.append(tile))
+    monkeypatch.setattr(pictures, "evaluate_tiles", lambda field, tiles: evaluated.extend(tiles))
     result = pictures.zoom(field, Budget(0.0))
-    assert evaluated == levels[0]  # the first picture is always whole
-    assert result["measured_share"] == len(levels[0]) / result["tiles"]
+    assert evaluated[: len(levels[0])] == levels[0]  # the first picture is always whole
+    assert result["measured_share"] == len(evaluated) / result["tiles"] < 0.1
     assert result["final_seconds"] > result["first_seconds"] >= 0
     assert pictures.zoom(field, Budget(60.0))["measured_share"] == 1
 

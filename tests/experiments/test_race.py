@@ -106,4 +106,4 @@ def test_a_budget_runs_down_to_nothing_and_shares_what_is_left(clock):
 
 def test_the_quick_benchmark_plans_for_less_than_eight_minutes():
     assert QUICK.seconds < 480 < FULL.seconds
-    assert QUICK.kernel_rows < FULL.kernel_rows == 1024
+    assert QUICK.kernel_rows < FULL.kernel_rows <= 1024

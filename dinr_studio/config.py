@@ -14,6 +14,8 @@ Embedding = Literal["fourier", "siren"]
 Integrator = Literal["euler", "midpoint", "rk4", "dopri5"]
 HeldOutScheme = Literal["random", "blocks", "planes"]
 
+STEPS = "steps"  # the name, among a field's weights, of how many steps they serve while those still grow
+MOST_STEPS = 1000
 FAMILIES: tuple[Family, ...] = ("dinr-siren", "dinr-ffnet", "siren", "ffnet")
 
 
@@ -31,7 +33,7 @@ class FieldConfig(Settings):
     width: int = Field(64, ge=1, le=4096, description="Latent channels: more learn finer detail and cost more.")
     blocks: int = Field(3, ge=1, le=32, description="Residual blocks of the vector field (or of the static ffnet).")
     layers: int = Field(7, ge=2, le=64, description="Sine layers of the static siren, its first one counted.")
-    steps: int = Field(4, ge=1, le=1000, description="Steps N of the integrator through latent time.")
+    steps: int = Field(4, ge=1, le=MOST_STEPS, description="Steps N of the integrator through latent time.")
     horizon: float = Field(1.0, gt=0, le=100, description="Length T of latent time; each step is T/N.")
     integrator: Integrator = Field("euler", description="How the latent ODE is solved; dopri5 chooses its own steps.")
     tolerance: float = Field(1e-4, gt=0, le=1, description="Relative tolerance of the adaptive integrator dopri5.")
@@ -58,9 +60,14 @@ class TrainingConfig(Settings):
     patience: int = Field(0, ge=0, description="Evaluations without a better held-out score before stopping; 0: never.")
     batch: int = Field(2048, ge=1, le=1 << 22, description="Voxels in each optimiser step.")
     micro_batch: int = Field(1024, ge=1, le=1 << 22, description="Voxels run at once; bounds memory, not the result.")
-    optimiser: Literal["adamw"] = Field("adamw", description="Optimiser of the weights.")
+    optimiser: Literal["adamw", "muon"] = Field(
+        "adamw", description="Optimiser; muon makes the inner matrices' updates orthogonal (AdamW for the rest)."
+    )
+    growing_steps: bool = Field(
+        False, description="Begin with one step through latent time and grow to all: coarse to fine, much quicker."
+    )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate.")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="Decoupled weight decay of AdamW.")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Decoupled weight decay.")
     schedule: Literal["cosine", "plateau", "constant"] = Field("cosine", description="Learning rate over time.")
     warm_up: float = Field(0.03, ge=0, lt=1, description="Share of training over which the learning rate rises.")
     gradient_clip: float | None = Field(1.0, gt=0, description="Largest norm of the gradient; none: unclipped.")

@@ -47,7 +47,8 @@ def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
 
     volume = open_volume(request.file, **request.open_options)
     device = request.changes.get("device", "auto")
-    chosen = preset_config(request.preset, volume, request.family, device)
+    share = request.changes.get("held_out_share")
+    chosen = preset_config(request.preset, volume, request.family, device, share)
     config = changed(with_changes(chosen, request.changes), reasons=chosen.reasons + _by_hand(request.changes))
     return _fit(volume, config, request.output, None, request.open_options)
 

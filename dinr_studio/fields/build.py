@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dinr_studio.config import FieldConfig
+from dinr_studio.config import STEPS, FieldConfig, changed
 from dinr_studio.fields.dinr import DinrField
 from dinr_studio.fields.static import StaticField
 
@@ -38,15 +38,24 @@ def parameter_count(config: FieldConfig, axes: int, channels: int) -> int:
 def load_field(
     config: FieldConfig, axes: int, channels: int, weights: Mapping[str, NDArray[Any]], *, precision: str = "fp32"
 ) -> Field:
-    """A field with given weights, ready to evaluate (not to train)."""
+    """A field with given weights, ready to evaluate (not to train), with as many steps as belong to the weights."""
+    if STEPS in weights:
+        config = changed(config, steps=int(weights[STEPS]))
     field = build_field(config, axes, channels, seed=0, precision=precision)
-    field.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    set_weights(field, weights)
     return field.eval().requires_grad_(False)
 
 
+def set_weights(field: Field, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Gives a field other weights, in place."""
+    field.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items() if name != STEPS})
+
+
 def frozen_weights(field: Field) -> dict[str, NDArray[Any]]:
-    """A read-only copy of all weights, safe to hand to another thread or a file."""
+    """A read-only copy of all weights, safe to hand to another thread or a file; see STEPS."""
     weights = {name: value.detach().cpu().numpy().copy() for name, value in field.state_dict().items()}
+    if isinstance(field, DinrField) and field.steps != field.config.steps:
+        weights[STEPS] = np.array(field.steps, dtype=np.float32)
     for array in weights.values():
         array.flags.writeable = False
     return weights

@@ -24,13 +24,14 @@ class Prediction(NamedTuple):
 class DinrField(nn.Module):
     """coordinates (batch, axes) -> normalised values (batch, channels), by integrating dz/dt = f(z, t) over [0, T].
 
+    `steps` is how many steps the integrator takes now: config.steps, unless training has them grow.
     In bf16 only the vector field's products run in 16 bits: embedding, latent state, decoder and kinetic energy stay in
     32 (the phases 2 pi B x would lose 14 % otherwise).
     """
 
     def __init__(self, config: FieldConfig, axes: int, channels: int, *, precision: str = "fp32") -> None:
         super().__init__()
-        self.config, self.precision = config, precision
+        self.config, self.precision, self.steps = config, precision, config.steps
         self.embedding = EMBEDDINGS[config.embedding](config, axes)
         self.vector_field = VECTOR_FIELDS[config.family.removeprefix("dinr-")](config)
         self.decoder = nn.Linear(config.width, channels)
@@ -39,12 +40,14 @@ class DinrField(nn.Module):
         """Latent state at latent time `until` (T by default) and the kinetic energy spent to reach it."""
         config = self.config
         latent = self.embedding(x)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        half = self.precision == "bf16"
+        # weights kept in 16 bits between steps would have their gradients summed in 16 bits over the steps
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half, cache_enabled=not torch.is_grad_enabled()):
             return integrate(
                 self.vector_field,
                 latent,
                 integrator=config.integrator,
-                steps=config.steps,
+                steps=self.steps,
                 horizon=config.horizon,
                 tolerance=config.tolerance,
                 until=until,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -30,6 +32,29 @@ def resolve_device(name: str) -> torch.device:
             f"The device {name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices."
         )
     return device
+
+
+@cache
+def effective_precision(precision: str, device: torch.device) -> str:
+    """`bf16` only where the device is quicker with it; `fp32` where it would be emulated, which is slow."""
+    if precision == "fp32":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type == "cpu" and product_rate(torch.bfloat16) < product_rate(torch.float32):
+        return "fp32"
+    return "bf16"
+
+
+def product_rate(dtype: torch.dtype, *, rows: int = 512, width: int = 257, repeats: int = 5) -> float:
+    """Operations per second of the processor's products of (rows, width) by (width, width), the best of a few."""
+    a, b = torch.ones(rows, width, dtype=dtype), torch.ones(width, width, dtype=dtype)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        seconds.append(time.perf_counter() - start)
+    return 2 * rows * width * width / min(seconds)
 
 
 def resident_bytes() -> int:

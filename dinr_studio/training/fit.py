@@ -24,7 +24,7 @@ from dinr_studio.config import FitConfig
 from dinr_studio.errors import RunFileError, TrainingDiverged
 from dinr_studio.fields.build import load_field, parameter_count
 from dinr_studio.sampling.evaluate import FieldOnGrid, values_at_indices
-from dinr_studio.training.device import resident_bytes, resolve_device
+from dinr_studio.training.device import effective_precision, resident_bytes, resolve_device
 from dinr_studio.training.run import History, Run
 from dinr_studio.training.run_file import write_run
 from dinr_studio.training.snapshot import Phase, Snapshot
@@ -268,7 +268,7 @@ def judge_field(field: FieldOnGrid, task: Task, seed: int) -> HeldOutReport:
 
 def field_of(run: Run, device: torch.device) -> FieldOnGrid:
     """The field of a run's best weights, ready to evaluate."""
-    precision = run.config.training.precision
+    precision = effective_precision(run.config.training.precision, device)
     module = load_field(run.config.field, len(run.grid.shape), run.channels, run.best, precision=precision)
     return FieldOnGrid(
         module=module.to(device),

@@ -12,13 +12,16 @@ from dinr_studio.analysis.held_out import expected_share
 from dinr_studio.config import FitConfig, changed
 from dinr_studio.errors import MemoryShort
 from dinr_studio.fields.build import Field, build_field, parameter_count
+from dinr_studio.fields.dinr import DinrField
 from dinr_studio.training.device import (
     available_bytes,
     describe_device,
+    effective_precision,
     peak_bytes,
     resident_bytes,
     resolve_device,
 )
+from dinr_studio.training.schedules import growth
 from dinr_studio.volume import Volume
 
 PROBE_VOXELS = 64
@@ -48,7 +51,8 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
     """
     device = resolve_device(config.training.device)
     axes, channels = len(volume.grid.shape), volume.channels
-    field = build_field(config.field, axes, channels, seed=0, precision=config.training.precision).to(device)
+    precision = effective_precision(config.training.precision, device)
+    field = build_field(config.field, axes, channels, seed=0, precision=precision).to(device)
     micro_batch = min(config.training.micro_batch, config.training.batch)
     needed = _saved_bytes(field, axes, device) // PROBE_VOXELS * micro_batch
     if device.type == "cpu" and needed > available_bytes():
@@ -58,7 +62,7 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
             f"{available_bytes() / 2**30:.1f} GiB are free; set micro_batch to {fitting} or less.",
             fitting,
         )
-    rate = _coordinates_per_second(field, axes, micro_batch, device)
+    rate = _mean_rate(field, config, axes, micro_batch, device)
     parameters = parameter_count(config.field, axes, channels)
     fixed = 4 * COPIES_OF_WEIGHTS * parameters + BYTES_PER_VOXEL * volume.grid.size + JUDGING_BYTES
     held_out = expected_share(volume.grid, config.training.held_out_scheme, config.training.held_out_share)
@@ -91,6 +95,17 @@ def _saved_bytes(field: Field, axes: int, device: torch.device) -> int:
         loss = _loss(field, torch.zeros(PROBE_VOXELS, axes, device=device))
     loss.backward()  # type: ignore[no-untyped-call]
     return sum(sizes.values())
+
+
+def _mean_rate(field: Field, config: FitConfig, axes: int, micro_batch: int, device: torch.device) -> float:
+    """Coordinates per second over a whole run, in which the steps through latent time may grow."""
+    if not (config.training.growing_steps and isinstance(field, DinrField)):
+        return _coordinates_per_second(field, axes, micro_batch, device)
+    seconds = 0.0
+    for share, steps in growth(config.field.steps):
+        field.steps = steps
+        seconds += share / _coordinates_per_second(field, axes, micro_batch, device)
+    return 1 / seconds
 
 
 def _coordinates_per_second(field: Field, axes: int, micro_batch: int, device: torch.device) -> float:

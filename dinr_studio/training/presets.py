@@ -1,15 +1,15 @@
 """Presets: whole sets of settings by name, fitted to a volume. `auto` derives them from the data and says why.
 
-Figures that were measured for choosing them stand in README.md.
+What they were chosen by stands in packaging/study.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from dinr_studio.analysis.spectrum import Spectrum, radial_spectrum
-from dinr_studio.config import FAMILIES, Family, FieldConfig, FitConfig, TrainingConfig, changed
+from dinr_studio.config import FAMILIES, Family, FieldConfig, FitConfig, TrainingConfig, changed, with_changes
 from dinr_studio.coordinates import CoordinateMap
 from dinr_studio.errors import ConfigError
 from dinr_studio.fields.presets import PAPER_FIELDS
@@ -20,56 +20,66 @@ LOWEST_OMEGA, HIGHEST_OMEGA = 5.0, 60.0
 OMEGA_PER_FREQUENCY = 6.0  # best omega_0 over the data's root mean square frequency, in cycles per network unit
 BANDWIDTH_PER_FREQUENCY = 0.5
 NOISY = 0.01  # share of white noise in the variance from which data counts as noisy
+SPARSE = 0.9  # distance between samples of the whole grid over that of the trained ones from which it is mentioned
 NOISY_OMEGA = 0.4  # what omega_0 is multiplied by then, so that the field cannot follow the noise
 
-Preset = Callable[[Volume, Family, str], FitConfig]
+RATE = 0.02  # learning rate of Muon, for every family and width
+STEPS_AT_FIRST = 1  # Euler steps: at equal seconds more of them scored less, see packaging/study.md
 
 
-def quick(volume: Volume, family: Family, device: str) -> FitConfig:
+class Wish(NamedTuple):
+    """What a preset derives settings for; share: of the voxels to be held out at random, None where not known."""
+
+    volume: Volume
+    family: Family
+    device: str
+    share: float | None = None
+
+
+Preset = Callable[[Wish], FitConfig]
+
+
+def quick(wish: Wish) -> FitConfig:
     """A sound first picture within a minute on two processor cores."""
-    field, reasons = _derived_field(volume, family, width=64, steps=1)
-    training = TrainingConfig(
-        max_epochs=_epochs(volume, 12_000_000), time_limit=45.0, batch=2048, learning_rate=_rate(family, 64)
-    )
+    field, reasons = _derived_field(wish, width=64)
+    training = _training(wish, voxels=12_000_000, time_limit=45.0)
     return FitConfig(preset="quick", field=field, training=training, reasons=reasons)
 
 
-def balanced(volume: Volume, family: Family, device: str) -> FitConfig:
+def balanced(wish: Wish) -> FitConfig:
     """Finer detail in some minutes."""
-    field, reasons = _derived_field(volume, family, width=128, steps=2)
-    training = TrainingConfig(max_epochs=_epochs(volume, 15_000_000), batch=2048, learning_rate=_rate(family, 128))
-    return FitConfig(preset="balanced", field=field, training=training, reasons=reasons)
+    field, reasons = _derived_field(wish, width=128)
+    return FitConfig(preset="balanced", field=field, training=_training(wish, voxels=15_000_000), reasons=reasons)
 
 
-def auto(volume: Volume, family: Family, device: str) -> FitConfig:
-    """Width, steps, batch, frequency and learning rate from the grid, the data's spectrum and the device."""
+def auto(wish: Wish) -> FitConfig:
+    """Width, batch, frequency and epochs from the grid, the data's spectrum and the device."""
+    volume, on_cpu = wish.volume, wish.device == "cpu"
     spectrum = _spectrum(volume)
     noisy = spectrum.noise_share > NOISY
     width = 64 if volume.grid.size < 40_000 else 96 if volume.grid.size < 2_000_000 else 128
-    if device != "cpu":
-        width *= 2
-    steps = 2 if device == "cpu" else 4
-    field, reasons = _derived_field(volume, family, width=width, steps=steps, spectrum=spectrum)
-    batch = 2048 if device == "cpu" else 16_384
-    training = TrainingConfig(
-        max_epochs=_epochs(volume, 15_000_000 if device == "cpu" else 200_000_000),
+    field, reasons = _derived_field(wish, width=width if on_cpu else 2 * width, spectrum=spectrum)
+    batch = 2048 if on_cpu else 16_384
+    training = _training(
+        wish,
+        voxels=15_000_000 if on_cpu else 200_000_000,
         batch=batch,
-        micro_batch=1024 if device == "cpu" else batch,
-        learning_rate=_rate(family, width) * (0.5 if noisy else 1.0),
+        micro_batch=1024 if on_cpu else batch,
+        learning_rate=RATE * (0.5 if noisy else 1.0),
         held_out_share=0.05 if noisy else 0.02,
         patience=20 if noisy else 0,
-        kinetic_weight=0.1 if noisy and family.startswith("dinr-") else 0.0,
+        kinetic_weight=0.1 if noisy and wish.family.startswith("dinr-") else 0.0,
     )
     reasons += (
-        f"width {width}, {steps} steps through latent time: {volume.grid.size:,} voxels on {device}",
-        f"batches of {batch}, {training.max_epochs} epochs, learning rate {training.learning_rate:.1e}",
+        f"width {field.width}: {volume.grid.size:,} voxels on {wish.device}",
+        f"batches of {batch}, {training.max_epochs} epochs, Muon at a learning rate of {training.learning_rate:.1e}",
         f"about {100 * spectrum.noise_share:.1f} % of the variance looks like white noise"
         + (": more voxels held out, early stopping, a kinetic penalty" if noisy else ": no penalty, 2 % held out"),
     )
     return FitConfig(preset="auto", field=field, training=training, reasons=reasons)
 
 
-def paper(volume: Volume, family: Family, device: str) -> FitConfig:
+def paper(wish: Wish) -> FitConfig:
     """The authors' settings (arXiv 2511.21787), slow on a processor; batches of 65,536, min-max values, no clipping."""
     training = TrainingConfig(
         max_epochs=300,
@@ -87,18 +97,25 @@ def paper(volume: Volume, family: Family, device: str) -> FitConfig:
         seed=3407,
     )
     reasons = ("the authors' settings; without a GPU they take hours on a volume, so try quick or auto first",)
-    return FitConfig(preset="paper", field=PAPER_FIELDS[family], training=training, reasons=reasons)
+    return FitConfig(preset="paper", field=PAPER_FIELDS[wish.family], training=training, reasons=reasons)
 
 
-def paper_tuned(volume: Volume, family: Family, device: str) -> FitConfig:
-    """The paper's networks with our training: values to [-1, 1], zero start, omega 30/15, cosine, no penalty."""
+def paper_tuned(wish: Wish) -> FitConfig:
+    """The paper's networks with our training: values to [-1, 1], zero start, Muon, growing steps, a kinetic penalty."""
     changes: dict[str, Any] = {"zero_start": True}
-    if family.endswith("siren"):
+    if wish.family.endswith("siren"):
         changes |= {"omega_0": 30.0, "hidden_omega": 15.0}
     else:
-        changes["bandwidth"] = _bandwidth(_spectrum(volume))
-    training = TrainingConfig(max_epochs=100, batch=2048, learning_rate=3e-4)
-    return FitConfig(preset="paper-tuned", field=changed(PAPER_FIELDS[family], **changes), training=training)
+        changes["bandwidth"] = _bandwidth(_spectrum(wish.volume))
+    dynamical = wish.family.startswith("dinr-")
+    training = TrainingConfig(
+        max_epochs=100,
+        optimiser="muon",
+        learning_rate=RATE,
+        growing_steps=dynamical,
+        kinetic_weight=0.1 if dynamical else 0.0,
+    )
+    return FitConfig(preset="paper-tuned", field=changed(PAPER_FIELDS[wish.family], **changes), training=training)
 
 
 PRESETS: dict[str, Preset] = {
@@ -110,54 +127,67 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def preset_config(preset: str, volume: Volume, family: str | None = None, device: str = "auto") -> FitConfig:
-    """The settings of a preset for a volume and a device; ConfigError where there is no such preset or family."""
+def preset_config(
+    preset: str,
+    volume: Volume,
+    family: str | None = None,
+    device: str = "auto",
+    held_out_share: float | None = None,
+) -> FitConfig:
+    """The settings of a preset for a volume and a device; ConfigError where there is no such preset or family.
+
+    held_out_share: what will be held out at random, where it is known: sparser samples call for lower frequencies.
+    """
     if preset not in PRESETS:
         raise ConfigError(f"There is no preset {preset}; choose one of {', '.join(PRESETS)}.")
     family = family or ("dinr-ffnet" if preset == "paper" else "dinr-siren")
     if family not in FAMILIES:
         raise ConfigError(f"There is no family {family}; choose one of {', '.join(FAMILIES)}.")
-    return PRESETS[preset](volume, family, resolve_device(device).type)
+    if held_out_share is not None:
+        with_changes(FitConfig(), {"held_out_share": held_out_share})  # refuses what is no share
+    return PRESETS[preset](Wish(volume, family, resolve_device(device).type, held_out_share))
 
 
-def _derived_field(
-    volume: Volume, family: Family, *, width: int, steps: int, spectrum: Spectrum | None = None
-) -> tuple[FieldConfig, tuple[str, ...]]:
-    """A field whose frequencies follow the data's spectrum, and the reason in words."""
-    spectrum = spectrum or _spectrum(volume)
-    rms = spectrum.rms_frequency
+def _derived_field(wish: Wish, *, width: int, spectrum: Spectrum | None = None) -> tuple[FieldConfig, tuple[str, ...]]:
+    """A field whose frequencies follow the data's spectrum and the samples' distance, and the reason in words."""
+    spectrum = spectrum or _spectrum(wish.volume)
     noisy = spectrum.noise_share > NOISY
-    omega = OMEGA_PER_FREQUENCY * rms * (NOISY_OMEGA if noisy else 1.0)
+    axes = max(1, sum(n > 1 for n in wish.volume.grid.shape))
+    sparseness = (1 - min(wish.share or 0.0, 0.95)) ** (1 / axes)
+    omega = OMEGA_PER_FREQUENCY * spectrum.rms_frequency * sparseness * (NOISY_OMEGA if noisy else 1.0)
     field = FieldConfig(
-        family=family,
-        embedding="siren" if family.endswith("siren") else "fourier",
+        family=wish.family,
+        embedding="siren" if wish.family.endswith("siren") else "fourier",
         width=width,
-        steps=steps,
+        steps=STEPS_AT_FIRST,
         layers=5,
         omega_0=round(min(HIGHEST_OMEGA, max(LOWEST_OMEGA, omega)), 1),
         features=2 * width,
-        bandwidth=_bandwidth(spectrum),
+        bandwidth=_bandwidth(spectrum, sparseness),
     )
     if field.embedding == "siren":
         chosen = f"omega_0 {field.omega_0:g}" + (" (lower for noisy data)" if noisy else "")
     else:
         chosen = f"bandwidth {field.bandwidth:g}"
-    return field, (f"{chosen}: the data's root mean square frequency is {rms:.1f} cycles per half of the longest edge",)
+    reason = (
+        f"{chosen}: the data's root mean square frequency is {spectrum.rms_frequency:.1f} cycles per half of the "
+        "longest edge"
+    )
+    return field, (reason + (", and few voxels are trained on" if sparseness < SPARSE else ""),)
 
 
 def _spectrum(volume: Volume) -> Spectrum:
     return radial_spectrum(volume, CoordinateMap.of(volume.grid))
 
 
-def _bandwidth(spectrum: Spectrum) -> float:
-    return round(min(10.0, max(0.5, BANDWIDTH_PER_FREQUENCY * spectrum.rms_frequency)), 2)
+def _bandwidth(spectrum: Spectrum, sparseness: float = 1.0) -> float:
+    return round(min(10.0, max(0.5, BANDWIDTH_PER_FREQUENCY * spectrum.rms_frequency * sparseness)), 2)
 
 
-def _rate(family: Family, width: int) -> float:
-    """Peak learning rates that trained without divergence in the measurements, by family and width."""
-    if family.endswith("ffnet"):
-        return 1e-2 if width <= 64 else 5e-3
-    return 1e-3 if width <= 64 else 5e-4
+def _training(wish: Wish, voxels: int, **changes: Any) -> TrainingConfig:
+    """How all but the paper's own presets train, over about this many voxels in all."""
+    base: dict[str, Any] = {"optimiser": "muon", "learning_rate": RATE, "max_epochs": _epochs(wish.volume, voxels)}
+    return TrainingConfig(**{**base, **changes})
 
 
 def _epochs(volume: Volume, voxels: int) -> int:

@@ -1,11 +1,11 @@
 """The run file NAME.dinr: one HDF5 file that holds a Run and can run no code.
 
-Layout, format version 1:
+Layout, format version 2 (1 is the same without `steps` and `momentum_buffer`):
 
     first 512 bytes       HDF5's user block: the seal, a line `dinr-studio-run VERSION SHA256` over all that follows it
     /description          uint8: UTF-8 JSON of everything small (settings, grid, units, provenance, scores, events)
     /held_out             unsigned integers: flat indices of the held-out voxels
-    /best/NAME            the weights to use, by parameter name
+    /best/NAME            the weights to use, by parameter name; `steps`, a number, where steps have not grown to all
     /state/weights/NAME   the weights at the last step;  /state/good/NAME  the last ones known to be good
     /state/optimiser/KIND/NAME
     /history/COLUMN       float64, one value for each look
@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from dinr_studio.config import MOST_STEPS, STEPS
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DinrError, RunFileError
 from dinr_studio.io.atomic import atomic_output
@@ -35,14 +36,14 @@ from dinr_studio.io.hdf5_files import hdf5_output
 from dinr_studio.training.run import History, Run, TrainerState
 from dinr_studio.training.run_description import Description
 
-FORMAT, VERSION = "dinr-studio-run", 1
+FORMAT, VERSION = "dinr-studio-run", 2
 SEAL_BYTES = 512
 SEAL = re.compile(rb"dinr-studio-run (\d{1,9}) ([0-9a-f]{64})\n")
 MOST_BYTES = 8 << 30
 MOST_INFLATION = 1100  # gzip can't shrink further; a file that claims more is not honest
 MOST_OBJECTS, DEEPEST = 20_000, 5
 FILTERS = {"gzip", None}
-OPTIMISER_KINDS = {"step", "exp_avg", "exp_avg_sq"}
+ADAM_KINDS, MUON_KIND = {"step", "exp_avg", "exp_avg_sq"}, "momentum_buffer"
 
 
 def write_run(run: Run, path: Path) -> None:
@@ -214,15 +215,17 @@ def _read_description(path: Path, file: Any) -> Description:
 def _read_weights(path: Path, file: Any, group: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
     """The arrays of a group, which must be exactly the ones that the settings call for."""
     stored = {name: dataset for name, dataset in _datasets(path, file[group], "", 0)}
-    if set(stored) != set(shapes):
-        odd = sorted(set(stored) ^ set(shapes))[0]
-        raise _damaged(path, f"the weights in {group} are not those of its settings ({odd})")
-    for name, shape in shapes.items():
+    odd = sorted((set(stored) ^ set(shapes)) - {STEPS})
+    if odd:
+        raise _damaged(path, f"the weights in {group} are not those of its settings ({odd[0]})")
+    for name, shape in [*shapes.items(), *([(STEPS, ())] if STEPS in stored else [])]:
         if stored[name].shape != shape or stored[name].dtype != np.float32:
             raise _damaged(path, f"{group}/{name} has shape {stored[name].shape} where its settings call for {shape}")
     weights = {name: dataset[...] for name, dataset in stored.items()}
     if not all(np.isfinite(array).all() for array in weights.values()):
         raise _damaged(path, f"the weights in {group} are not all finite numbers")
+    if STEPS in weights and not 1 <= weights[STEPS] <= MOST_STEPS:
+        raise _damaged(path, f"{group} has {float(weights[STEPS]):g} steps")
     return weights
 
 
@@ -244,10 +247,11 @@ def _read_state(
     scalars = dict(description.state)
     optimiser = {}
     kinds = {name.partition("/")[0] for name in file["state/optimiser"]}
-    if kinds not in (set(), OPTIMISER_KINDS):
+    if kinds - {MUON_KIND} not in (set(), ADAM_KINDS):
         raise _damaged(path, f"the optimiser's state holds {', '.join(sorted(kinds))}")
     stored = dict(_datasets(path, file["state/optimiser"], "", 0))
-    if len({tuple(name.partition("/")[2] for name in stored if name.startswith(f"{kind}/")) for kind in kinds}) > 1:
+    of_adam = kinds & ADAM_KINDS
+    if len({tuple(name.partition("/")[2] for name in stored if name.startswith(f"{kind}/")) for kind in of_adam}) > 1:
         raise _damaged(path, "the optimiser's state is incomplete")
     for name, dataset in stored.items():
         kind, _, parameter = name.partition("/")

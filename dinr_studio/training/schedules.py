@@ -24,6 +24,26 @@ def constant(progress: float, warm_up: float) -> float:
 SCHEDULES: dict[str, Callable[[float, float], float]] = {"cosine": cosine, "constant": constant}
 
 
+GROWTH = ((0.0, 0.0), (0.15, 0.25), (0.25, 0.5), (0.35, 1.0))  # from which share of a run on, which share of all steps
+
+
+def growth(steps: int) -> list[tuple[float, int]]:
+    """The stages of a run whose steps through latent time grow from 1 to `steps`: (share of the run, number of steps).
+
+    The weights serve every number of steps, so what was learnt cheaply with few is where more of them begin.
+    """
+    stages: list[tuple[float, int]] = []
+    for i, (start, share) in enumerate(GROWTH):
+        end = GROWTH[i + 1][0] if i + 1 < len(GROWTH) else 1.0
+        stages.append((end - start, max(1, round(share * steps))))
+    return stages
+
+
+def grown_steps(progress: float, steps: int) -> int:
+    """How many steps a field takes at this share of a run whose steps grow to `steps`."""
+    return next(max(1, round(share * steps)) for start, share in reversed(GROWTH) if progress >= start)
+
+
 class Plateau:
     """Divides the rate by ten when the loss of `patience` looks in a row has not fallen by one part in 10,000.
 

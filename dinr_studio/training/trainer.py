@@ -13,12 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinr_studio.config import FitConfig
+from dinr_studio.config import STEPS, FitConfig
 from dinr_studio.errors import MemoryShort, TrainingDiverged
-from dinr_studio.fields.build import Field, build_field, frozen_weights
+from dinr_studio.fields.build import Field, build_field, frozen_weights, set_weights
+from dinr_studio.fields.dinr import DinrField
 from dinr_studio.training.batches import Batches
+from dinr_studio.training.device import effective_precision
+from dinr_studio.training.optimisers import make_optimisers
 from dinr_studio.training.run import TrainerState
-from dinr_studio.training.schedules import SCHEDULES, Plateau
+from dinr_studio.training.schedules import SCHEDULES, Plateau, grown_steps
 from dinr_studio.training.task import Task
 
 RECOVERIES = 3  # divergences, and starts that collapsed, that a run gets over before it stops
@@ -105,22 +108,28 @@ class Trainer:
         self.reported, self.since_look, self.since_epoch = Means(), Means(), Means()
         self.give_up: Callable[[], bool] = never  # asked between micro-batches; a step that is given up never was
         self._begin(training.seed)
+        if effective_precision(training.precision, device) != training.precision:
+            self._note("This processor only emulates 16-bit products, which is slower: computing in fp32 instead.")
         self.best: Weights = frozen_weights(self.field)
 
     def _begin(self, seed: int) -> None:
         """Fresh weights and a fresh optimiser."""
-        grid, precision = self.task.volume.grid, self.config.training.precision
+        grid, precision = self.task.volume.grid, effective_precision(self.config.training.precision, self.device)
         self.field: Field = build_field(
             self.config.field, len(grid.shape), self.task.volume.channels, seed=seed, precision=precision
         ).to(self.device)
-        self._begin_optimiser()
+        self._set_steps()
+        self.optimisers = make_optimisers(self.field, self.config.training)
         self._good = self._copied_weights()
 
-    def _begin_optimiser(self) -> None:
-        training = self.config.training
-        self.optimiser = torch.optim.AdamW(
-            self.field.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
-        )
+    def _set_steps(self) -> None:
+        """As many steps through latent time as the run has come to; what was best with fewer no longer counts."""
+        if not (self.config.training.growing_steps and isinstance(self.field, DinrField)):
+            return
+        steps = grown_steps(self.progress, self.config.field.steps)
+        if steps != self.field.steps:
+            self.field.steps = steps
+            self.best_psnr, self.looks_without_gain = -math.inf, 0
 
     @property
     def epoch(self) -> float:
@@ -150,6 +159,7 @@ class Trainer:
         A step that diverges leaves the last good weights and a lower learning rate; TrainingDiverged after the third.
         """
         voxels = self.batches.voxels(self.step)
+        self._set_steps()
         try:
             self._descend(voxels)
         except _Abandoned:
@@ -178,9 +188,7 @@ class Trainer:
             raise _Diverged(f"the latent trajectories explode (|z| beyond {EXPLODED:g})")
         if self.step % KEEP_EVERY == 0:
             self._good = self._copied_weights()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate
-        self.optimiser.step()
+        self.optimisers.step(self.learning_rate)
         for means in (self.reported, self.since_look, self.since_epoch):
             means.add(**losses)
 
@@ -188,7 +196,7 @@ class Trainer:
         """The batch's losses, with its gradient in the parameters; halves the micro-batch where memory is short."""
         while True:
             try:
-                self.optimiser.zero_grad(set_to_none=True)
+                self.optimisers.zero_grad()
                 return self._accumulated(voxels)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
@@ -234,7 +242,7 @@ class Trainer:
     def _recover(self, fault: str) -> None:
         self._lower_the_rate(f"Step {self.step}: {fault}")
         self._load(self._good)
-        self._begin_optimiser()
+        self.optimisers = make_optimisers(self.field, self.config.training)
 
     def _lower_the_rate(self, fault: str) -> None:
         self.recoveries += 1
@@ -325,7 +333,9 @@ class Trainer:
         """Takes up a stored state; the steps from there on are those of a run that was never stopped."""
         scalars: dict[str, Any] = dict(state.scalars)
         self.step, self.elapsed, self.best, self.events = state.step, state.elapsed, dict(best), list(events)
-        self._load({name: torch.from_numpy(np.array(value)) for name, value in state.weights.items()})
+        set_weights(self.field, state.weights)
+        if isinstance(self.field, DinrField):
+            self.field.steps = int(state.weights.get(STEPS, self.config.field.steps))
         self._good = {name: torch.from_numpy(np.array(value)) for name, value in state.good.items()}
         self._load_optimiser(state.optimiser)
         self.rate_share, self.recoveries = scalars["rate_share"], int(scalars["recoveries"])
@@ -347,22 +357,24 @@ class Trainer:
         self.field.load_state_dict(weights)
 
     def _optimiser_state(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        for name, parameter in self.field.named_parameters():
-            for key, value in self.optimiser.state.get(parameter, {}).items():
-                yield f"{key}/{name}", value.detach().cpu().numpy().copy()
+        names: dict[Tensor, str] = {parameter: name for name, parameter in self.field.named_parameters()}
+        for parameter, state in self.optimisers.state():
+            for key, value in state.items():
+                yield f"{key}/{names[parameter]}", value.detach().cpu().numpy().copy()
 
     def _load_optimiser(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         for name, parameter in self.field.named_parameters():
             state = {
                 key: torch.from_numpy(np.array(arrays[f"{key}/{name}"]))
-                for key in ("step", "exp_avg", "exp_avg_sq")
+                for key in ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
                 if f"{key}/{name}" in arrays
             }
             if state:
-                self.optimiser.state[parameter] = {
+                on_device = {
                     key: value.to(self.device) if key != "step" or self.device.type == "cuda" else value
                     for key, value in state.items()
                 }
+                self.optimisers.remember(parameter, on_device)
 
 
 def _numpy(weights: dict[str, Tensor]) -> Weights:

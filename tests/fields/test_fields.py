@@ -135,6 +135,33 @@ def test_weights_survive_being_frozen_and_loaded():
         weights["decoder.bias"][0] = 1.0
 
 
+def test_weights_of_steps_that_still_grow_bring_their_number(tmp_path):
+    field = small_field("dinr-siren", "siren")
+    x = torch.rand(9, 3)
+    whole = field(x)
+    field.steps = 1
+    assert not torch.allclose(field(x), whole)
+    again = load_field(field.config, 3, 2, frozen_weights(field))
+    assert (again.steps, again.config.steps) == (1, 1)
+    assert torch.equal(field(x), again(x))
+
+
+@pytest.mark.parametrize("zero_start", [False, True])
+def test_gradients_in_bf16_are_within_two_thousandths_of_exact_ones(zero_start):
+    config = FieldConfig(
+        family="dinr-ffnet", embedding="fourier", width=256, features=256, steps=12, zero_start=zero_start
+    )
+    x, y = torch.rand(32, 3, dtype=torch.float64) * 2 - 1, torch.rand(32, 1, dtype=torch.float64)
+    gradients = []
+    for precision, kind in (("fp32", torch.float64), ("bf16", torch.float32)):
+        field = build_field(config, 3, 1, seed=0, precision=precision).to(kind)
+        values, kinetic_energy, _ = field.predict(x.to(kind))
+        ((values - y.to(kind)).square().mean() + 0.1 * kinetic_energy).backward()
+        gradients.append(torch.cat([p.grad.flatten().double() for p in field.parameters()]))
+    exact, half = gradients
+    assert 0 < (half - exact).norm() < 2e-3 * exact.norm()
+
+
 def test_building_a_field_leaves_the_global_random_state_alone():
     before = torch.random.get_rng_state()
     first, second = small_field("dinr-siren", "siren"), small_field("dinr-siren", "siren")

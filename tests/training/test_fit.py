@@ -60,10 +60,9 @@ def test_two_runs_of_one_seed_are_equal_bit_for_bit_and_of_another_are_not(volum
     assert not same(runs[0].best, runs[2].best)
 
 
-def test_a_closed_fit_leaves_a_run_that_resumes_to_the_same_weights(volume, make_config, tmp_path):
-    config = make_config(
-        max_epochs=30, dropout=0.1, family="dinr-ffnet", embedding="fourier", features=16, bandwidth=0.5
-    )
+@pytest.mark.parametrize("changes", [{"dropout": 0.1}, {"optimiser": "muon", "steps": 4, "growing_steps": True}])
+def test_a_closed_fit_leaves_a_run_that_resumes_to_the_same_weights(volume, make_config, tmp_path, changes):
+    config = make_config(max_epochs=30, family="dinr-ffnet", embedding="fourier", features=16, bandwidth=0.5, **changes)
     whole = list(fit(volume, config))[-1].run
     path = tmp_path / "a.dinr"
     running = fit(volume, config, path=path)

@@ -47,6 +47,27 @@ def test_auto_takes_a_higher_frequency_for_finer_data_and_says_why(make_grid):
     assert any(f"{fine.training.max_epochs} epochs" in reason for reason in fine.reasons)
 
 
+def test_fewer_trained_voxels_call_for_lower_frequencies_as_their_distance_grows(make_grid):
+    volume = wave(make_grid, 8)
+    dense, sparse = (preset_config("auto", volume, held_out_share=share) for share in (None, 0.75))
+    assert sparse.field.omega_0 == pytest.approx(dense.field.omega_0 / 2, abs=0.1)
+    assert sparse.field.bandwidth == pytest.approx(dense.field.bandwidth / 2, abs=0.01)
+    assert "few voxels" in " ".join(sparse.reasons)
+    assert "few voxels" not in " ".join(dense.reasons)
+    for share in ("many", 1.5):
+        with pytest.raises(ConfigError, match="held_out_share"):
+            preset_config("auto", volume, held_out_share=share)
+
+
+def test_a_plan_knows_that_growing_steps_cost_less(make_smooth_volume, make_config):
+    volume = make_smooth_volume((10, 11, 12))
+    rates = {
+        growing: make_plan(volume, make_config(steps=12, blocks=2, growing_steps=growing)).coordinates_per_second
+        for growing in (False, True)
+    }
+    assert rates[True] > 1.05 * rates[False]
+
+
 def test_both_embeddings_follow_the_data_so_that_either_may_be_chosen(make_grid):
     coarse, fine = (preset_config("auto", wave(make_grid, cycles)).field for cycles in (3, 8))
     assert fine.bandwidth > 1.5 * coarse.bandwidth

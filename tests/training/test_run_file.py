@@ -61,8 +61,13 @@ def test_a_run_file_holds_numbers_only(path):
     assert kinds <= set("fiu")
 
 
+def test_a_run_file_of_the_first_version_is_read(path):
+    path.write_bytes(path.read_bytes().replace(b"dinr-studio-run 2 ", b"dinr-studio-run 1 ", 1))
+    assert read_run(path).grid.shape == (8, 9, 10)
+
+
 def test_a_run_file_of_a_newer_version_says_to_update(path):
-    path.write_bytes(path.read_bytes().replace(b"dinr-studio-run 1 ", b"dinr-studio-run 99 ", 1))
+    path.write_bytes(path.read_bytes().replace(b"dinr-studio-run 2 ", b"dinr-studio-run 99 ", 1))
     with pytest.raises(RunFileError, match=r"version 99.*update DINR Studio"):
         read_run(path)
 
@@ -130,6 +135,22 @@ def not_finite(file):
     file["best/decoder.bias"][...] = np.nan
 
 
+def steps_without_end(file):
+    file["best/steps"] = np.float32(1e9)
+
+
+def steps_that_are_none(file):
+    file["best/steps"] = np.float32(0)
+
+
+def several_steps(file):
+    file["best/steps"] = np.array([1, 2], "f4")
+
+
+def unknown_optimiser(file):
+    file["state/optimiser/velocity/decoder.bias"] = np.zeros(1, "f4")
+
+
 def optimiser_of_another(file):
     name = next(iter(file["state/optimiser/exp_avg"]))
     del file[f"state/optimiser/exp_avg/{name}"]
@@ -190,6 +211,10 @@ EDITS = [
     (surplus_weight, "surplus"),
     (not_finite, "not all finite"),
     (optimiser_of_another, "optimiser"),
+    (steps_without_end, "steps"),
+    (steps_that_are_none, "steps"),
+    (several_steps, "steps"),
+    (unknown_optimiser, "velocity"),
     (held_out_beyond, "held-out voxels"),
     (uneven_history, "history"),
     (deep, "nested"),

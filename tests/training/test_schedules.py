@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dinr_studio.training.schedules import FLOOR, SCHEDULES, Plateau, cosine
+from dinr_studio.training.schedules import FLOOR, SCHEDULES, Plateau, cosine, grown_steps, growth
 
 
 def test_the_cosine_rises_to_the_peak_and_falls_to_its_floor():
@@ -35,3 +35,16 @@ def test_the_plateau_rule_is_torch_s():
         ours.look(float(loss))
         assert ours.share == pytest.approx(optimiser.param_groups[0]["lr"])
     assert ours.share < 0.2
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 12, 1000])
+def test_steps_grow_from_one_to_all_and_a_run_s_stages_add_up(steps):
+    counts = [grown_steps(p, steps) for p in np.linspace(0, 1, 101)]
+    assert counts[0] == 1
+    assert counts[-1] == counts[86] == steps
+    assert all(a <= b for a, b in itertools.pairwise(counts))
+    stages = growth(steps)
+    assert sum(share for share, _ in stages) == pytest.approx(1)
+    mean = sum(share * count for share, count in stages)
+    assert mean == pytest.approx(np.mean([grown_steps(p, steps) for p in np.linspace(0, 0.9999, 2000)]), rel=1e-2)
+    assert mean < 0.8 * steps or steps < 5

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dinr_studio.errors import MemoryShort, TrainingDiverged
+from dinr_studio.training import trainer as trainer_module
 from dinr_studio.training.task import prepare
 from dinr_studio.training.trainer import RECOVERIES, Trainer, end_reason
 from dinr_studio.volume import make_volume
@@ -179,7 +180,8 @@ def test_every_end_says_why(make_trainer, changes, state, reason):
     assert reason in end_reason(trainer)
 
 
-def test_bf16_learns_almost_what_fp32_learns(make_trainer):
+def test_bf16_learns_almost_what_fp32_learns(make_trainer, monkeypatch):
+    monkeypatch.setattr(trainer_module, "effective_precision", lambda precision, device: precision)
     scores = {}
     for precision in ("fp32", "bf16"):
         trainer = make_trainer(max_epochs=20, precision=precision)
@@ -188,3 +190,36 @@ def test_bf16_learns_almost_what_fp32_learns(make_trainer):
         scores[precision] = trainer.look()
     assert scores["bf16"] > scores["fp32"] - 1.5
     assert scores["bf16"] != scores["fp32"]
+
+
+def test_bf16_is_not_emulated_and_the_run_says_so(make_trainer, monkeypatch):
+    monkeypatch.setattr(trainer_module, "effective_precision", lambda precision, device: "fp32")
+    trainer = make_trainer(precision="bf16")
+    assert trainer.field.precision == "fp32"
+    assert "fp32 instead" in trainer.events[0][1]
+    assert not make_trainer().events
+
+
+def test_steps_grow_with_training_and_the_best_weights_are_those_of_all_steps(make_trainer):
+    trainer = make_trainer(steps=4, growing_steps=True, max_epochs=20, optimiser="muon")
+    seen = []
+    while end_reason(trainer) is None:
+        trainer.advance()
+        if trainer.step % 10 == 0:
+            trainer.look()
+            seen.append((trainer.field.steps, trainer.best.get("steps")))
+    counts = [steps for steps, _ in seen]
+    assert counts == sorted(counts)
+    assert set(counts) == {1, 2, 4}
+    assert all(best == (None if steps == 4 else steps) for steps, best in seen)
+    assert trainer.best_step > 0.35 * trainer.total_steps
+
+
+def test_steps_that_grow_end_near_where_all_steps_from_the_start_do(make_trainer):
+    scores = {}
+    for growing in (False, True):
+        trainer = make_trainer(steps=4, growing_steps=growing, max_epochs=40, optimiser="muon", learning_rate=0.01)
+        while end_reason(trainer) is None:
+            trainer.advance()
+        scores[growing] = trainer.look()
+    assert scores[True] > scores[False] - 3 > 30

@@ -111,7 +111,7 @@ def test_every_setting_has_a_tooltip_and_all_of_them_can_be_seen(opened, qtbot):
     controls = {**panel.common.controls, **panel.more.controls}
     config = panel.config
     names = {*type(config.field).model_fields, *type(config.training).model_fields}
-    assert set(controls) == names - {"family", "optimiser"}  # one has a box above, the other no choice
+    assert set(controls) == names - {"family"}  # which has a box above
     assert all(len(control.toolTip()) > 15 for control in controls.values())
     qtbot.mouseClick(panel.more_button, LEFT)
 

@@ -57,7 +57,7 @@ class FieldPanel(QWidget):
         layout.setContentsMargins(8, 6, 8, 6)
         layout.addLayout(self._make_choices())
         self.common = SettingsForm(COMMON)
-        self.more = SettingsForm(tuple(name for name in FIELDS if name not in (*COMMON, "family", "optimiser")))
+        self.more = SettingsForm(tuple(name for name in FIELDS if name not in (*COMMON, "family")))
         self.more_button = QPushButton("All settings")
         self.more_button.setCheckable(True)
         self.more_button.setToolTip("Show every setting of the field and its training")
@@ -154,7 +154,8 @@ class FieldPanel(QWidget):
         volume, chosen = self.studio.fitted_volume, self._chosen
         if volume is None:
             return
-        key = (chosen["preset"], chosen["family"], chosen["changes"].get("device", "auto"))
+        changes = chosen["changes"]
+        key = (chosen["preset"], chosen["family"], changes.get("device", "auto"), changes.get("held_out_share"))
         question = Question((id(volume), *key), lambda: _preset(volume, *key))
         self.plan.setText("Working out the settings …")
         self.studio.analyses.ask(ASKER_SETTINGS, [question])
@@ -251,10 +252,10 @@ class FieldPanel(QWidget):
             self.change(micro_batch=self._offered)
 
 
-def _preset(volume: Volume, preset: str, family: str, device: str) -> FitConfig:
+def _preset(volume: Volume, preset: str, family: str, device: str, held_out_share: float | None) -> FitConfig:
     from dinr_studio.training.presets import preset_config
 
-    return preset_config(preset, volume, family, device)
+    return preset_config(preset, volume, family, device, held_out_share)
 
 
 def _plan(volume: Volume, config: FitConfig) -> Any:

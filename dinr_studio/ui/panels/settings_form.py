@@ -34,6 +34,7 @@ LABELS = {
     "batch": "Batch (voxels)",
     "micro_batch": "Micro-batch (voxels)",
     "optimiser": "Optimiser",
+    "growing_steps": "Growing steps",
     "learning_rate": "Learning rate",
     "weight_decay": "Weight decay",
     "schedule": "Schedule",

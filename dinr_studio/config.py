@@ -18,6 +18,8 @@ STEPS = "steps"  # the name, among a field's weights, of how many steps they ser
 MOST_STEPS = 1000
 FAMILIES: tuple[Family, ...] = ("dinr-siren", "dinr-ffnet", "siren", "ffnet")
 
+PROBE = "probe"  # in place of a family: train some for a moment and take the best
+
 
 class Settings(BaseModel):
     """Base of the settings: frozen, and nothing unknown is accepted."""

@@ -58,7 +58,10 @@ def fit(
     patience: Annotated[int | None, typer.Option(help="Stop after so many looks without a better score.")] = None,
     holdout: Annotated[float | None, typer.Option(help="Share of voxels never trained on, such as 0.02.")] = None,
     holdout_scheme: Annotated[str | None, typer.Option(help="random, blocks or planes (every second one).")] = None,
-    family: Annotated[str | None, typer.Option(help="dinr-siren, dinr-ffnet, siren or ffnet.")] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(help="dinr-siren, dinr-ffnet, siren, ffnet or probe (by trial)."),
+    ] = None,
     embedding: Annotated[str | None, typer.Option(help="fourier or siren.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps N through latent time.")] = None,
     kinetic_weight: Annotated[float | None, typer.Option(help="Weight of the kinetic energy.")] = None,

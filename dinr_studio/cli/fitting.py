@@ -16,11 +16,14 @@ import typer
 
 from dinr_studio.cli.judging import print_scores
 from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
-from dinr_studio.config import FitConfig, changed, with_changes
+from dinr_studio.config import PROBE, FitConfig, changed, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
 
 STOPPING = b"\nStopping after this step, to save the run; Ctrl-C again ends at once.\n"
 RESUMABLE = ("max_epochs", "time_limit", "goal_psnr", "patience")
+
+
+PROBED_WITH = {"device", "held_out_share", "held_out_scheme", "seed"}  # settings by hand that leave the family open
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,17 @@ def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
             f"{request.output} exists already; --resume goes on with it, --force replaces it, or choose another name."
         )
     _check_folder(request.output)
+    with_changes(FitConfig(), request.changes)  # refuses what is no setting before anything takes time
     from dinr_studio.io import open_volume
     from dinr_studio.training.presets import preset_config
 
     volume = open_volume(request.file, **request.open_options)
     device = request.changes.get("device", "auto")
-    share = request.changes.get("held_out_share")
-    chosen = preset_config(request.preset, volume, request.family, device, share)
+    family = request.family
+    if family is None and request.preset == "auto" and set(request.changes) <= PROBED_WITH:
+        typer.echo("Trying families for some seconds each; --family names one instead.", err=True)
+        family = PROBE
+    chosen = preset_config(request.preset, volume, family, device, request.changes.get("held_out_share"))
     config = changed(with_changes(chosen, request.changes), reasons=chosen.reasons + _by_hand(request.changes))
     return _fit(volume, config, request.output, None, request.open_options)
 

@@ -5,15 +5,16 @@ What they were chosen by stands in packaging/study.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from dinr_studio.analysis.spectrum import Spectrum, radial_spectrum
-from dinr_studio.config import FAMILIES, Family, FieldConfig, FitConfig, TrainingConfig, changed, with_changes
+from dinr_studio.config import FAMILIES, PROBE, Family, FieldConfig, FitConfig, TrainingConfig, changed, with_changes
 from dinr_studio.coordinates import CoordinateMap
 from dinr_studio.errors import ConfigError
 from dinr_studio.fields.presets import PAPER_FIELDS
 from dinr_studio.training.device import resolve_device
+from dinr_studio.training.probe import SECONDS, probe
 from dinr_studio.volume import Volume
 
 LOWEST_OMEGA, HIGHEST_OMEGA = 5.0, 60.0
@@ -24,7 +25,9 @@ SPARSE = 0.9  # distance between samples of the whole grid over that of the trai
 NOISY_OMEGA = 0.4  # what omega_0 is multiplied by then, so that the field cannot follow the noise
 
 RATE = 0.02  # learning rate of Muon, for every family and width
-STEPS_AT_FIRST = 1  # Euler steps: at equal seconds more of them scored less, see packaging/study.md
+PROBED: tuple[Family, ...] = ("dinr-siren", "siren")
+CLEARLY = 0.3  # dB by which a static family must be better in a probe to be preferred to dynamics
+STEPS = 1  # Euler steps: at equal seconds more of them scored less, see packaging/study.md
 
 
 class Wish(NamedTuple):
@@ -136,16 +139,38 @@ def preset_config(
 ) -> FitConfig:
     """The settings of a preset for a volume and a device; ConfigError where there is no such preset or family.
 
+    family: None takes the preset's own; `probe` (preset auto only) trains several for some seconds each and takes the
+    one that does best.
     held_out_share: what will be held out at random, where it is known: sparser samples call for lower frequencies.
     """
     if preset not in PRESETS:
         raise ConfigError(f"There is no preset {preset}; choose one of {', '.join(PRESETS)}.")
-    family = family or ("dinr-ffnet" if preset == "paper" else "dinr-siren")
-    if family not in FAMILIES:
-        raise ConfigError(f"There is no family {family}; choose one of {', '.join(FAMILIES)}.")
+    if family == PROBE and preset != "auto":
+        raise ConfigError(f"The family {PROBE} goes with preset auto, not with {preset}; name a family.")
+    if family not in (None, PROBE, *FAMILIES):
+        raise ConfigError(f"There is no family {family}; choose one of {', '.join(FAMILIES)}, or {PROBE}.")
     if held_out_share is not None:
         with_changes(FitConfig(), {"held_out_share": held_out_share})  # refuses what is no share
-    return PRESETS[preset](Wish(volume, family, resolve_device(device).type, held_out_share))
+    kind = resolve_device(device).type
+    if family == PROBE:
+        return probed({name: auto(Wish(volume, name, kind, held_out_share)) for name in PROBED}, volume, device)
+    own: Family = "dinr-ffnet" if preset == "paper" else "dinr-siren"
+    chosen = next((known for known in FAMILIES if known == family), own)
+    return PRESETS[preset](Wish(volume, chosen, kind, held_out_share))
+
+
+def probed(configs: Mapping[str, FitConfig], volume: Volume, device: str) -> FitConfig:
+    """The settings whose family does best in a probe, the first ones unless others are clearly better."""
+    first, *others = configs
+    tried = {f: changed(c, training=changed(c.training, device=device)) for f, c in configs.items()}
+    scores = probe(volume, tried)
+    if not scores:
+        return configs[first]
+    best = max(others, key=lambda family: scores[family])
+    best = best if scores[best] > scores[first] + CLEARLY else first
+    said = " and ".join(f"{score:.1f} dB for {family}" for family, score in scores.items())
+    reason = f"{best} by a probe of {SECONDS:g} s each: {said} on held-out voxels"
+    return changed(configs[best], reasons=(reason, *configs[best].reasons))
 
 
 def _derived_field(wish: Wish, *, width: int, spectrum: Spectrum | None = None) -> tuple[FieldConfig, tuple[str, ...]]:
@@ -159,7 +184,7 @@ def _derived_field(wish: Wish, *, width: int, spectrum: Spectrum | None = None) 
         family=wish.family,
         embedding="siren" if wish.family.endswith("siren") else "fourier",
         width=width,
-        steps=STEPS_AT_FIRST,
+        steps=STEPS,
         layers=5,
         omega_0=round(min(HIGHEST_OMEGA, max(LOWEST_OMEGA, omega)), 1),
         features=2 * width,

@@ -9,7 +9,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QUndoStack
 from PySide6.QtWidgets import QComboBox, QFormLayout, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from dinr_studio.config import FAMILIES, FitConfig, with_changes
+from dinr_studio.config import FAMILIES, PROBE, FitConfig, with_changes
 from dinr_studio.errors import ConfigError, MemoryShort
 from dinr_studio.ui.background import spare_threads
 from dinr_studio.ui.colours import bytes_in_words, seconds_in_words
@@ -32,6 +32,7 @@ FAMILY_TIPS = {
     "dinr-ffnet": "Fourier features and GELU layers with dynamics: the paper's own",
     "siren": "Sine layers without dynamics, to compare with",
     "ffnet": "Fourier features without dynamics, to compare with",
+    PROBE: "Preset auto: trains dinr-siren and siren for some seconds each and takes the better",
 }
 COMMON = (
     "embedding", "width", "steps", "horizon", "integrator", "kinetic_weight",
@@ -51,6 +52,7 @@ class FieldPanel(QWidget):
         self.studio, self.undo = studio, undo
         self.config: FitConfig | None = None
         self._base: FitConfig | None = None
+        self._base_key: tuple[Any, ...] = ()
         self._chosen: dict[str, Any] = {"preset": "auto", "family": "dinr-siren", "changes": {}}
         inside = QWidget()
         layout = QVBoxLayout(inside)
@@ -103,7 +105,7 @@ class FieldPanel(QWidget):
             form.addRow(name, box)
         self.preset.setToolTip("A whole set of settings; changing it forgets changes made by hand")
         self.family.setToolTip("The kind of network; dinr-* have dynamics, the others are the static baselines")
-        assert tuple(FAMILY_TIPS) == FAMILIES
+        assert tuple(FAMILY_TIPS) == (*FAMILIES, PROBE)
         return form
 
     def _make_plan(self) -> QFrame:
@@ -151,14 +153,22 @@ class FieldPanel(QWidget):
 
     def _derive(self) -> None:
         """Works out the preset for the open volume, in the background."""
-        volume, chosen = self.studio.fitted_volume, self._chosen
+        volume = self.studio.fitted_volume
         if volume is None:
             return
-        changes = chosen["changes"]
-        key = (chosen["preset"], chosen["family"], changes.get("device", "auto"), changes.get("held_out_share"))
-        question = Question((id(volume), *key), lambda: _preset(volume, *key))
+        key = self._key()
+        if self._base is not None and self._base_key == key:
+            self._show_config()
+            return
+        question = Question(key, lambda: _preset(volume, *key[1:]))
         self.plan.setText("Working out the settings …")
         self.studio.analyses.ask(ASKER_SETTINGS, [question])
+
+    def _key(self) -> tuple[Any, ...]:
+        """What the preset's settings depend on: volume, preset, family, device, share of voxels held out."""
+        chosen, changes = self._chosen, self._chosen["changes"]
+        settings = chosen["preset"], chosen["family"], changes.get("device", "auto"), changes.get("held_out_share")
+        return (id(self.studio.fitted_volume), *settings)
 
     def _ask_for_plan(self) -> None:
         volume, config = self.studio.fitted_volume, self.config
@@ -193,8 +203,9 @@ class FieldPanel(QWidget):
             if answer.fault:
                 self.plan.setText(answer.fault)
                 return
-            self._base = answer.value
-            self._show_config()
+            if answer.key == self._key():
+                self._base, self._base_key = answer.value, answer.key
+                self._show_config()
         elif answer.asker == ASKER_PLAN and answer.key == self.config:
             self._show_plan(answer)
 
@@ -236,7 +247,9 @@ class FieldPanel(QWidget):
     @Slot()
     def _on_chosen(self) -> None:
         preset, family = self.preset.currentText(), self.family.currentText()
-        if preset != self._chosen["preset"]:
+        if family == PROBE != self._chosen["family"]:
+            self._push({"preset": "auto", "family": family, "changes": {}})
+        elif preset != self._chosen["preset"]:
             self.choose_preset(preset)
         elif family != self._chosen["family"]:
             self._push({"preset": preset, "family": family, "changes": {}})

@@ -1,0 +1,50 @@
+"""The probe: families are tried on the data itself, and dynamics kept unless clearly beaten."""
+
+import pytest
+
+from dinr_studio.config import PROBE
+from dinr_studio.errors import ConfigError
+from dinr_studio.training import presets
+from dinr_studio.training.presets import preset_config
+from dinr_studio.training.probe import probe
+
+
+def test_a_probe_scores_what_learns_above_what_cannot(make_smooth_volume, make_config):
+    configs = {"able": make_config(learning_rate=3e-3), "unable": make_config(learning_rate=1e-12)}
+    scores = probe(make_smooth_volume((10, 11, 12)), configs, seconds=0.5)
+    assert scores["able"] > scores["unable"] + 5
+
+
+def test_a_probe_of_what_diverges_says_so_and_goes_on(make_smooth_volume, make_config):
+    wild = make_config(learning_rate=1.0, gradient_clip=None, omega_0=1e4, hidden_omega=1e3, steps=50, zero_start=False)
+    scores = probe(make_smooth_volume((10, 11, 12)), {"wild": wild, "tame": make_config()}, seconds=0.5)
+    assert scores["wild"] < scores["tame"]
+
+
+def test_without_held_out_voxels_there_is_nothing_to_compare(make_smooth_volume, make_config):
+    assert probe(make_smooth_volume((6, 6, 6)), {"one": make_config(held_out_share=0)}, seconds=0.1) == {}
+
+
+@pytest.mark.parametrize(
+    ("scores", "chosen"),
+    [
+        ({"dinr-siren": 30.0, "siren": 32.0}, "siren"),
+        ({"dinr-siren": 30.0, "siren": 30.2}, "dinr-siren"),
+        ({"dinr-siren": float("-inf"), "siren": 20.0}, "siren"),
+        ({}, "dinr-siren"),
+    ],
+)
+def test_auto_by_probe_takes_the_static_family_only_where_it_is_clearly_better(
+    make_smooth_volume, monkeypatch, scores, chosen
+):
+    monkeypatch.setattr(presets, "probe", lambda volume, configs: scores)
+    config = preset_config("auto", make_smooth_volume((12, 12, 12)), PROBE)
+    assert (config.field.family, config.preset, config.training.device) == (chosen, "auto", "auto")
+    if scores:
+        assert f"{chosen} by a probe" in config.reasons[0]
+        assert f"{scores['siren']:.1f} dB for siren" in config.reasons[0]
+
+
+def test_a_probe_goes_with_auto_only(make_smooth_volume):
+    with pytest.raises(ConfigError, match="goes with preset auto"):
+        preset_config("quick", make_smooth_volume((6, 6, 6)), PROBE)

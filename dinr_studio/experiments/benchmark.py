@@ -89,8 +89,9 @@ def ratios(result: dict[str, Any]) -> dict[str, Any]:
     found["memory_vs_65536"] = training["ours_fp32"]["peak_memory_bytes"] / training["plain_65536"]["peak_memory_bytes"]
     for ours, precision in OURS.items():
         found[f"grid_{precision}"] = grid[ours]["coordinates_per_second"] / grid["plain"]["coordinates_per_second"]
-    found["ntk_1024"] = kernel["plain"]["seconds"] / kernel["ours"]["seconds"]
-    found["ntk_memory"] = kernel["ours"]["peak_memory_bytes"] / kernel["plain"]["peak_memory_bytes"]
+    quicker = min(kernel["plain"], kernel["by_points"], key=lambda loop: float(loop["seconds"]))
+    found["ntk_1024"] = quicker["seconds"] / kernel["ours"]["seconds"]
+    found["ntk_memory"] = kernel["ours"]["peak_memory_bytes"] / quicker["peak_memory_bytes"]
     for goal in quality.GOALS:
         found[f"time_to_{goal:.0f}_db"] = mean_ratio(by[f"{goal:.0f}"] for by in result["time_to_db"].values())
     kept = (*FAMILIES, quality.OURS, "cubic", "stacked")
@@ -110,10 +111,10 @@ def measured_against(result: dict[str, Any]) -> dict[str, str]:
     for precision in OURS.values():
         texts[f"grid_{precision}"] = "coordinates/s of the same function in plain eager torch" + _fallen_back(precision)
     rows = result["kernel"]["plain_rows_timed"]
-    by_points = result["kernel"]["by_points"]["seconds"] / result["kernel"]["ours"]["seconds"]
+    all_at_once = result["kernel"]["plain"]["seconds"] / result["kernel"]["ours"]["seconds"]
     texts["ntk_1024"] = (
-        f"seconds of the plain loop: one forward of all points, autograd.grad for each, timed on {rows} of 1,024 rows; "
-        f"{by_points:.1f} against the loop that takes each point forward and backward by itself"
+        f"seconds of the quicker of two plain loops of autograd.grad, timed on {rows} of 1,024 rows; "
+        f"{all_at_once:.1f} against the one that takes all points forward at once"
     )
     texts["ntk_memory"] = "peak resident memory of a process that fills and multiplies the whole Jacobian"
     for goal in quality.GOALS:

@@ -1,7 +1,7 @@
 """The neural tangent kernel of preset `paper` on 1,024 points: ours against the plain loop of gradients.
 
-The plain loop is the usual one, a forward pass of all points and a backward pass for each; beside it stands the quicker
-one that takes each point by itself.
+There are two plain loops: a forward pass of all points and a backward pass for each, and each point by itself; ours
+is compared with the quicker one.
 """
 
 from __future__ import annotations

@@ -157,7 +157,8 @@ class _Judgement:
 def _equal_config(volume: Volume, contestant: str, seconds: float) -> FitConfig:
     """Preset auto, of a family or as it chooses; what it takes to derive the settings is taken off the seconds."""
     start = time.perf_counter()
-    config = preset_config("auto", volume, None if contestant == OURS else contestant, device="cpu")
+    family = None if contestant == OURS else contestant
+    config = preset_config("auto", volume, family, "cpu", 1 - TRAINED_SHARE)
     spent = time.perf_counter() - start
     changes = {"held_out_share": 1 - TRAINED_SHARE, "held_out_scheme": "random", "device": "cpu"}
     return with_changes(config, {**changes, "time_limit": max(LEAST_SECONDS, seconds - spent)})

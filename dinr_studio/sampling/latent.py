@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from dinr_studio.dynamics.integrators import trajectory
 from dinr_studio.fields.dinr import DinrField
+from dinr_studio.fields.stopped import StoppedField
 from dinr_studio.sampling.evaluate import FieldOnGrid
 
 FINE_STEPS = 32  # Runge-Kutta steps that stand for an adaptive integrator's own ones
@@ -53,19 +54,7 @@ def at_latent_time(field: FieldOnGrid, time: float) -> FieldOnGrid:
     """The field whose dynamics stop at a latent time in [0, T]: what z(t) decodes to; a static field as it is."""
     if not isinstance(field.module, DinrField):
         return field
-    return replace(field, module=_Stopped(field.module, time))
-
-
-class _Stopped(nn.Module):
-    """A dynamical field decoded at an earlier latent time."""
-
-    def __init__(self, module: DinrField, time: float) -> None:
-        super().__init__()
-        self.module, self.time = module, time
-
-    def forward(self, x: Tensor) -> Tensor:
-        values: Tensor = self.module.decoder(self.module.solve(x, until=self.time).latent)
-        return values
+    return replace(field, module=StoppedField(field.module, time))
 
 
 def _root_mean_square(values: Tensor) -> float:

@@ -7,6 +7,7 @@ higher levels lie between them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,15 +90,18 @@ def tile_grid(tile: Tile, grid: Grid) -> Grid | None:
     )
 
 
-def evaluate_tile(field: FieldOnGrid, tile: Tile) -> NDArray[np.float32] | None:
-    """The field's values (rows, columns, channels) at a tile's pixel centres, read-only; None outside the volume."""
-    from dinr_studio.sampling.evaluate import evaluate_slabs
+def evaluate_tiles(field: FieldOnGrid, tiles: Sequence[Tile]) -> list[NDArray[np.float32] | None]:
+    """The field's values (rows, columns, channels) at each tile's pixel centres, read-only; None outside the volume.
 
-    grid = tile_grid(tile, field.grid)
-    if grid is None:
-        return None
-    values = np.concatenate(list(evaluate_slabs(field, grid)))
-    return _as_picture(values, tile.plane)
+    All tiles go through the network together.
+    """
+    from dinr_studio.sampling.evaluate import evaluate_grids
+
+    grids = [tile_grid(tile, field.grid) for tile in tiles]
+    found = iter(evaluate_grids(field, [grid for grid in grids if grid is not None]))
+    return [
+        None if grid is None else _as_picture(next(found), tile.plane) for tile, grid in zip(tiles, grids, strict=True)
+    ]
 
 
 def data_plane(volume: Volume, plane: Plane, channel: int) -> NDArray[np.float32]:

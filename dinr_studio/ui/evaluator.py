@@ -1,7 +1,8 @@
 """A thread that answers questions about fields: newest asker first, and what is no longer asked is dropped.
 
-A question is a function of no arguments that runs in the thread and returns frozen values. Each asker replaces all of
-its open questions with every new list, so a view that moved on is never answered for where it was.
+A question is a function of no arguments that runs in the thread and returns frozen values; a series holds many small
+alike ones, which are answered several at a time. Each asker replaces all of its open questions with every new list, so
+a view that moved on is never answered for where it was.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal, Slot
@@ -23,7 +25,9 @@ from dinr_studio.ui.background import UNEXPECTED, yield_to_the_window
 log = logging.getLogger(__name__)
 
 KEPT_FIELDS = 3
-FIRST_RATE, RATE_GAIN = 50_000.0, 0.1  # coordinates a second before any were measured; weight of the newest measurement
+FIRST_RATE = 50_000.0  # coordinates a second before any were measured
+RATE_GAIN, MOST_GAIN = 1e-4, 0.5  # weight of the newest measurement, for each coordinate of it and at most
+SECONDS_AT_ONCE = 0.1  # of one answer to a series: what another asker, or the same one elsewhere, may have to wait
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,29 @@ class Question:
     key: Any
     compute: Callable[[], Any]
     coordinates: int = 0
+
+
+@dataclass(frozen=True)
+class Series:
+    """Small alike questions in the order in which to answer them: the first alone, so that it comes soon, then more.
+
+    keys: tell the asker which they are; the key of an answer is a tuple of some of them. compute: takes these and
+    returns what the answer holds. coordinates: how many of a field each evaluates. at_once: how many the next answer
+    may hold; it doubles from one to the next, as far as SECONDS_AT_ONCE allow.
+    """
+
+    keys: tuple[Any, ...]
+    compute: Callable[[tuple[Any, ...]], Any]
+    coordinates: int
+    at_once: int = 1
+
+    def taken(self, rate: float) -> tuple[Question, Series | None]:
+        """The first few as one question, at a rate of coordinates a second, and the rest."""
+        affordable = max(1, int(rate * SECONDS_AT_ONCE / self.coordinates))
+        count = min(self.at_once, affordable)
+        keys, rest = self.keys[:count], self.keys[count:]
+        question = Question(keys, partial(self.compute, keys), self.coordinates * len(keys))
+        return question, replace(self, keys=rest, at_once=2 * count) if rest else None
 
 
 @dataclass(frozen=True)
@@ -99,13 +126,14 @@ class _Thread(QThread):
         super().__init__(parent)
         self._niceness = niceness
         self._changed = threading.Condition()
-        self._open: OrderedDict[str, list[Question]] = OrderedDict()
+        self._open: OrderedDict[str, list[Question | Series]] = OrderedDict()
+        self._begun: deque[tuple[str, Any]] = deque()
         self._stopping = False
         self._working = False
         self.busy_seconds = 0.0
         self.rate = FIRST_RATE
 
-    def ask(self, asker: str, questions: Sequence[Question]) -> None:
+    def ask(self, asker: str, questions: Sequence[Question | Series]) -> None:
         with self._changed:
             self._open.pop(asker, None)
             if questions:
@@ -117,6 +145,14 @@ class _Thread(QThread):
             self._stopping = True
             self._open.clear()
             self._changed.notify()
+
+    def under_way(self, asker: str) -> list[Any]:
+        with self._changed:
+            return [key for name, key in self._begun if name == asker]
+
+    def forget_first_begun(self) -> None:
+        with self._changed:
+            self._begun.popleft()
 
     @property
     def idle(self) -> bool:
@@ -139,8 +175,8 @@ class _Thread(QThread):
                 self._working = False
                 seconds = time.perf_counter() - start
                 self.busy_seconds += seconds
-                if question.coordinates:
-                    self.rate += RATE_GAIN * (question.coordinates / max(seconds, 1e-6) - self.rate)
+                gain = min(MOST_GAIN, RATE_GAIN * question.coordinates)
+                self.rate += gain * (question.coordinates / max(seconds, 1e-6) - self.rate)
         _forget_fields_of_this_thread()
 
     def _next(self) -> tuple[str, Question] | None:
@@ -152,9 +188,13 @@ class _Thread(QThread):
                 return None
             asker = next(reversed(self._open))
             question = self._open[asker].pop(0)
+            if isinstance(question, Series):
+                question, rest = question.taken(self.rate)
+                self._open[asker][:0] = [rest] if rest else []
             if not self._open[asker]:
                 del self._open[asker]
             self._working = True
+            self._begun.append((asker, question.key))
             return asker, question
 
     def _answer(self, asker: str, question: Question) -> Answer:
@@ -178,12 +218,19 @@ class Evaluator(QObject):
         self._thread.answered.connect(self._on_answered)
         self._started = False
 
-    def ask(self, asker: str, questions: Sequence[Question]) -> None:
+    def ask(self, asker: str, questions: Sequence[Question | Series]) -> None:
         """Replaces the open questions of an asker; an empty list withdraws them."""
         if not self._started and questions:
             self._started = True
             self._thread.start()
         self._thread.ask(asker, questions)
+
+    def under_way(self, asker: str) -> list[Any]:
+        """Keys of an asker's questions that were begun, the answers to which have not come yet: not to be asked again.
+
+        More are begun at any time while some are open.
+        """
+        return self._thread.under_way(asker)
 
     @property
     def idle(self) -> bool:
@@ -210,4 +257,5 @@ class Evaluator(QObject):
 
     @Slot(object)
     def _on_answered(self, answer: object) -> None:
+        self._thread.forget_first_begun()  # answers come in the order in which they were begun
         self.answered.emit(answer)

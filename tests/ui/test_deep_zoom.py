@@ -11,7 +11,7 @@ from dinr_studio.errors import DataError
 from dinr_studio.sampling.evaluate import values_at
 from dinr_studio.sampling.plane import TILE_PIXELS
 from dinr_studio.training.fit import field_of
-from dinr_studio.ui.evaluator import Evaluator, Question
+from dinr_studio.ui.evaluator import SECONDS_AT_ONCE, Evaluator, Question, Series
 from dinr_studio.ui.views import field_tiles
 
 
@@ -114,11 +114,11 @@ def test_the_sign_tells_of_refining_and_coarse_tiles_come_before_fine_ones(pane,
     order, may_go_on = [], threading.Event()
     true = field_tiles._evaluation
 
-    def slow(state, tile):
-        def evaluate():
+    def slow(state):
+        def evaluate(keys):
             assert may_go_on.wait(30)
-            order.append(tile)
-            return true(state, tile)()
+            order.extend(tile for _, tile in keys)
+            return true(state)(keys)
 
         return evaluate
 
@@ -128,32 +128,91 @@ def test_the_sign_tells_of_refining_and_coarse_tiles_come_before_fine_ones(pane,
     assert int(pane.sign.text().split()[1]) == pane.tiles.open_tiles > 1
     may_go_on.set()
     settle(qtbot, pane)
-    levels = [tile.level for tile in dict.fromkeys(order)]  # by the first time that each was evaluated
+    levels = [tile.level for tile in order]
     assert levels == sorted(levels)
     assert len(set(levels)) > 1
+    assert len(set(order)) == len(order)  # none is evaluated twice
 
 
 def test_tiles_of_a_view_that_moved_on_are_never_evaluated(pane, qtbot, mouse, monkeypatch):
-    asked, done, may_go_on = [], [], threading.Event()
+    done, may_go_on = [], threading.Event()
     true = field_tiles._evaluation
 
-    def watched(state, tile):
-        asked.append(tile)
-        return lambda: (done.append(tile), true(state, tile)())[1]
+    def watched(state):
+        return lambda keys: (done.extend(tile for _, tile in keys), true(state)(keys))[1]
 
     monkeypatch.setattr(field_tiles, "_evaluation", watched)
     pane.studio.pictures.ask("a slow one", [Question(0, lambda: may_go_on.wait(10))])
     zoom_to_a_corner(mouse, pane)
-    qtbot.waitUntil(lambda: len(asked) > 0 and not pane._settled.isActive())
-    first = set(asked)
+    qtbot.waitUntil(lambda: pane.tiles.open_tiles > 0 and not pane._settled.isActive())
+    first = set(pane.tiles._wanted)
     for _ in range(12):
         qtbot.keyClick(pane.view, Qt.Key.Key_Plus)
-    qtbot.waitUntil(lambda: set(asked) > first and not pane._settled.isActive())
+    qtbot.waitUntil(lambda: set(pane.tiles._wanted) != first and not pane._settled.isActive())
     wanted = set(pane.tiles._wanted)
     may_go_on.set()
     settle(qtbot, pane)
     assert first - wanted  # some were asked for in vain, so the test can fail
     assert set(done) <= wanted
+
+
+def test_tiles_under_way_are_not_asked_for_again(pane, qtbot, mouse, monkeypatch):
+    done, begun, may_go_on = [], threading.Event(), threading.Event()
+    true = field_tiles._evaluation
+
+    def held(state):
+        def evaluate(keys):
+            begun.set()
+            assert may_go_on.wait(30)
+            done.extend(keys)
+            return true(state)(keys)
+
+        return evaluate
+
+    monkeypatch.setattr(field_tiles, "_evaluation", held)
+    zoom_to_a_corner(mouse, pane)
+    qtbot.waitUntil(lambda: begun.is_set() and not pane._settled.isActive())
+    (keys,) = pane.studio.pictures.under_way(pane.tiles._name)
+    pane._ask_for_tiles()  # the same view once more
+    assert set(keys) <= pane.tiles._lacking  # it still waits for them
+    may_go_on.set()
+    settle(qtbot, pane)
+    assert len(set(done)) == len(done)
+    assert set(keys) <= set(pane.tiles._tiles)
+
+
+def test_a_series_is_answered_one_first_and_then_more_at_once_as_time_allows(evaluator, qtbot):
+    asked = []
+
+    def compute(keys):
+        asked.append(keys)
+        return len(keys)
+
+    begun, may_go_on = threading.Event(), threading.Event()
+    evaluator.ask("slow", [Question(0, lambda: (begun.set(), may_go_on.wait(30))[1])])
+    assert begun.wait(30)
+    evaluator._thread.rate = 5 * 100 / SECONDS_AT_ONCE  # five at once
+    evaluator.ask("series", [Series(tuple(range(20)), compute, 100)])
+    may_go_on.set()
+    qtbot.waitUntil(lambda: sum(value for asker, _, value, _ in evaluator.answers if asker == "series") == 20)
+    assert evaluator.rate > 5 * 100 / SECONDS_AT_ONCE  # it was measured anew
+    assert sum(asked, ()) == tuple(range(20))
+    assert [len(keys) for keys in asked[:2]] == [1, 2]
+    assert [answer[1] for answer in evaluator.answers[1:]] == asked
+    assert evaluator.under_way("series") == []
+
+
+def test_no_answer_to_a_series_takes_longer_than_the_rate_of_late_allows():
+    series = Series(tuple(range(20)), len, 100)
+    sizes, rate = [], 5 * 100 / SECONDS_AT_ONCE
+    while series is not None:
+        question, series = series.taken(rate)
+        sizes.append(len(question.key))
+        assert question.coordinates == 100 * len(question.key)
+        assert question.compute() == len(question.key)
+    assert sizes == [1, 2, 4, 5, 5, 3]
+    question, _ = Series((1, 2), len, 100, at_once=2).taken(1.0)  # however slow, one is
+    assert question.key == (1,)
 
 
 def test_the_newest_asker_is_answered_first_and_a_new_list_replaces_the_old(evaluator, qtbot):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
 from dinr_studio.sampling.plane import TILE_PIXELS, Plane, Tile, tiles_in
-from dinr_studio.ui.evaluator import Answer, Evaluator, FieldState, Question, field_for
+from dinr_studio.ui.evaluator import Answer, Evaluator, FieldState, Series, field_for
 
 LOWEST_LEVEL, HIGHEST_LEVEL = -6, 14
 COARSER = (5, 3, 2, 0)  # levels above the wanted one that are asked for, coarsest first
@@ -20,6 +20,7 @@ KEPT_TILES = 8000
 MOST_WANTED = 6000
 SHARPNESS = 0.25  # of a level: a tile's pixel may be 2^0.25 of the screen's
 
+TileKey = tuple[int, Tile]  # version of the field, and where
 Rectangle = tuple[tuple[float, float], tuple[float, float]]  # ranges of row and column index
 
 
@@ -41,11 +42,12 @@ class FieldTiles(QObject):
         super().__init__(parent)
         self._name, self._evaluator = name, evaluator
         self._evaluator.answered.connect(self._on_answered)
-        self._tiles: OrderedDict[tuple[int, Tile], ShownTile] = OrderedDict()
+        self._tiles: OrderedDict[TileKey, ShownTile] = OrderedDict()
         self._state: FieldState | None = None
+        self._oldest = 0  # version of the field's run: what is still under way of an older one is of another field
         self._wanted: list[Tile] = []
         self._base: frozenset[Tile] = frozenset()
-        self._open = 0
+        self._lacking: set[TileKey] = set()
         self.fault = ""
         self.level = self.wish = 0
 
@@ -53,17 +55,17 @@ class FieldTiles(QObject):
         """Another field, or the same one further on; tiles of the old one stay visible until new ones come."""
         if state is None or self._state is None or state.run.run_id != self._state.run.run_id:
             self._tiles.clear()
+            self._oldest = 0 if state is None else state.version
         self._state = state
         self.fault = ""
         if state is None:
-            self._wanted, self._open = [], 0
-            self._evaluator.ask(self._name, [])
+            self.withdraw()
             self.changed.emit()
 
     @property
     def open_tiles(self) -> int:
         """Tiles of the present view that have not come yet."""
-        return self._open
+        return len(self._lacking)
 
     def want(
         self,
@@ -100,7 +102,8 @@ class FieldTiles(QObject):
 
     def withdraw(self) -> None:
         """The view is hidden or shows something else: nothing is wanted."""
-        self._wanted, self._open = [], 0
+        self._wanted = []
+        self._lacking.clear()
         self._evaluator.ask(self._name, [])
 
     def shown(self, plane: Plane) -> Iterator[ShownTile]:
@@ -119,39 +122,39 @@ class FieldTiles(QObject):
         state = self._state
         if state is None:
             return
-        lacking = [tile for tile in self._wanted if (state.version, tile) not in self._tiles]
-        self._open = len(lacking)
-        self._evaluator.ask(
-            self._name, [Question((state.version, tile), _evaluation(state, tile), TILE_PIXELS**2) for tile in lacking]
-        )
+        self._evaluator.ask(self._name, [])  # none is begun while it is found out which are
+        lacking = [(state.version, tile) for tile in self._wanted if (state.version, tile) not in self._tiles]
+        self._lacking = set(lacking)
+        coming = {key for keys in self._evaluator.under_way(self._name) for key in keys}
+        asked = tuple(key for key in lacking if key not in coming)
+        self._evaluator.ask(self._name, [Series(asked, _evaluation(state), TILE_PIXELS**2)] if asked else [])
 
     @Slot(object)
     def _on_answered(self, answer: Answer) -> None:
         if answer.asker != self._name or self._state is None:
             return
-        version, tile = answer.key
         if answer.fault:
             self.fault = answer.fault
-        if answer.value is not None and version <= self._state.version:
-            if version == self._state.version and tile in self._wanted:
-                self._open = max(0, self._open - 1)
-            self._tiles[version, tile] = ShownTile(tile, answer.value, version)
-            self._forget_what_is_covered(version)
+        for (version, tile), values in zip(answer.key, answer.value or (), strict=False):
+            if self._oldest <= version <= self._state.version:
+                self._lacking.discard((version, tile))
+                self._tiles[version, tile] = ShownTile(tile, values, version)
+                self._forget_what_is_covered(version)
         self.changed.emit()
 
     def _forget_what_is_covered(self, version: int) -> None:
         while len(self._tiles) > KEPT_TILES:
             self._tiles.popitem(last=False)
-        if self._state is not None and version == self._state.version and self._open == 0:
+        if self._state is not None and version == self._state.version and not self._lacking:
             for key in [key for key in self._tiles if key[0] < version]:
                 del self._tiles[key]
 
 
-def _evaluation(state: FieldState, tile: Tile) -> Callable[[], NDArray[np.float32]]:
-    def evaluate() -> NDArray[np.float32]:
-        from dinr_studio.sampling.plane import evaluate_tile
+def _evaluation(state: FieldState) -> Callable[[tuple[TileKey, ...]], list[NDArray[np.float32]]]:
+    def evaluate(keys: tuple[TileKey, ...]) -> list[NDArray[np.float32]]:
+        from dinr_studio.sampling.plane import evaluate_tiles
 
-        values = evaluate_tile(field_for(state), tile)
-        return np.empty((0, 0, 1), dtype=np.float32) if values is None else values
+        found = evaluate_tiles(field_for(state), [tile for _, tile in keys])
+        return [np.empty((0, 0, 1), dtype=np.float32) if values is None else values for values in found]
 
     return evaluate

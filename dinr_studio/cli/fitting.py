@@ -53,8 +53,9 @@ def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
     device = request.changes.get("device", "auto")
     family = request.family
     if family is None and request.preset == "auto" and set(request.changes) <= PROBED_WITH:
-        typer.echo("Trying families for some seconds each; --family names one instead.", err=True)
         family = PROBE
+        if sys.stderr.isatty():
+            typer.echo("Trying families for some seconds each; --family names one instead.", err=True)
     chosen = preset_config(request.preset, volume, family, device, request.changes.get("held_out_share"))
     config = changed(with_changes(chosen, request.changes), reasons=chosen.reasons + _by_hand(request.changes))
     return _fit(volume, config, request.output, None, request.open_options)

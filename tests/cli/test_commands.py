@@ -16,6 +16,7 @@ from PIL import Image
 from dinr_studio.__main__ import main
 from dinr_studio.io import open_volume
 from dinr_studio.samples import SAMPLES
+from dinr_studio.training import presets
 from dinr_studio.training.run_file import read_run
 
 SMALL = ["--preset", "quick", "--width", "16", "--set", "blocks=1"]
@@ -252,6 +253,26 @@ def start(folder, *arguments):
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def test_fit_without_a_family_tries_some_unless_settings_are_given_by_hand(fitted, shell, tmp_path, monkeypatch):
+    tried = []
+
+    def probe(volume, configs):
+        tried.append(list(configs))
+        return {"dinr-siren": 10.0, "siren": 20.0}
+
+    monkeypatch.setattr(presets, "probe", probe)
+    monkeypatch.setattr(presets, "_epochs", lambda volume, voxels: 1)
+    file, run = fitted[0] / "part.mrc", tmp_path / "a.dinr"
+    status, out, _ = shell("fit", file, "-o", run, "--json")
+    assert status == 0
+    assert json.loads(out)["family"] == "siren"
+    assert tried == [["dinr-siren", "siren"]]
+    for by_hand in (["--width", "8"], ["--family", "dinr-siren"], ["--preset", "quick", "--width", "8"]):
+        status, out, _ = shell("fit", file, "-o", run, "--json", "--force", "--epochs", "1", *by_hand)
+        assert json.loads(out)["family"] == "dinr-siren"
+    assert len(tried) == 1
 
 
 def test_the_rate_counts_the_voxels_that_were_trained_on(fitted, shell, tmp_path):

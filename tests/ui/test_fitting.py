@@ -13,6 +13,7 @@ from dinr_studio.errors import MemoryShort
 from dinr_studio.fields.build import parameter_count
 from dinr_studio.sampling.evaluate import values_at
 from dinr_studio.sampling.latent import at_latent_time
+from dinr_studio.training import presets
 from dinr_studio.training.fit import field_of
 from dinr_studio.training.run_file import read_run
 from dinr_studio.ui.runs import runs_folder
@@ -128,6 +129,20 @@ def test_a_preset_in_the_toolbar_is_the_panels_and_forgets_changes(opened, qtbot
     qtbot.keyClick(opened, KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: panel.config.field.width == 20, timeout=60_000)
     assert panel.preset.currentText() == box.currentText() == "auto"
+
+
+def test_a_family_can_be_found_by_a_probe(opened, qtbot, monkeypatch):
+    panel = opened.field_panel
+    panel.change(width=20)
+    monkeypatch.setattr(presets, "probe", lambda volume, configs: {"dinr-siren": 20.0, "siren": 30.0})
+    panel.family.setFocus()
+    qtbot.keyClick(panel.family, KEY.Key_End)
+    assert panel.chosen() == {"preset": "auto", "family": "probe", "changes": {}}
+    qtbot.waitUntil(lambda: panel.config is not None and panel.config.field.family == "siren", timeout=60_000)
+    assert "siren by a probe" in panel.reasons.text()
+    panel.change(width=24)
+    assert panel.config.field.width == 24  # at once: the preset is not worked out anew
+    assert panel.config.field.family == "siren"
 
 
 def test_a_fit_pauses_resumes_and_is_judged_and_kept_when_done(opened, qtbot, start_fit):

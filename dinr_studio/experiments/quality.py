@@ -17,7 +17,7 @@ from dinr_studio.errors import TrainingDiverged
 from dinr_studio.experiments.contestants import CPU, OurRacer, PlainRacer, Racer
 from dinr_studio.experiments.effort import Budget, Effort
 from dinr_studio.experiments.race import Finish, compared, race
-from dinr_studio.experiments.tasks import SAMPLES, Measured, sample, six_fields
+from dinr_studio.experiments.tasks import Measured, sample, six_fields
 from dinr_studio.experiments.throughput import Doing
 from dinr_studio.sampling.evaluate import values_at_indices
 from dinr_studio.training.fit import field_of, fit
@@ -43,24 +43,29 @@ def time_to_db(effort: Effort, budget: Budget) -> Doing:
 
     Both are measured on the same trained voxels, in the data's range. Yields what it does.
     """
-    result: dict[str, Any] = {}
-    for number, name in enumerate(SAMPLES):
-        part = budget.share(len(SAMPLES) - number)
+    tasks: dict[str, Task] = {}
+    ours: dict[str, Finish] = {}
+    for number, name in enumerate(effort.raced):
+        part = budget.share(len(effort.raced) - number)
         volume = sample(name).volume
         limit = max(LEAST_SECONDS, min(effort.race, OURS_SHARE * part.left))
         yield f"time to {GOALS[-1]:.0f} dB on {name}: ours, {limit:.0f} s at most"
         config = with_changes(preset_config(OURS, volume, device="cpu"), {"device": "cpu", "time_limit": limit})
-        task = prepare(volume, config.training)
-        measure = _fit_psnr(task)
-        ours = race(OurRacer(task, config), GOALS, measure, limit=limit, budget=part)
-        baseline = None
-        if ours.reached:
-            longest = effort.factor * max(ours.reached.values())
-            yield f"time to {max(ours.reached):.0f} dB on {name}: plain, {min(longest, part.left):.0f} s at most"
-            racer = PlainRacer(task, BASELINE_BATCH)
-            baseline = race(racer, GOALS, measure, limit=longest, budget=part)
-        result[name] = {f"{goal:.0f}": compared(goal, ours, baseline) for goal in GOALS}
-    return result
+        tasks[name] = prepare(volume, config.training)
+        racer = OurRacer(tasks[name], config)
+        ours[name] = race(racer, GOALS, _fit_psnr(tasks[name]), limit=limit, budget=part)
+    baselines: dict[str, Finish] = {}
+    waiting = sorted((name for name in ours if ours[name].reached), key=lambda name: max(ours[name].reached.values()))
+    for number, name in enumerate(waiting):  # those that need the least first: what they leave, the others have
+        part = budget.share(len(waiting) - number)
+        longest = effort.factor * max(ours[name].reached.values())
+        yield f"time to {max(ours[name].reached):.0f} dB on {name}: plain, {min(longest, part.left):.0f} s at most"
+        plain = PlainRacer(tasks[name], BASELINE_BATCH)
+        baselines[name] = race(plain, GOALS, _fit_psnr(tasks[name]), limit=longest, budget=part)
+    return {
+        name: {f"{goal:.0f}": compared(goal, finish, baselines.get(name)) for goal in GOALS}
+        for name, finish in ours.items()
+    }
 
 
 def _fit_psnr(task: Task) -> Callable[[Racer], float]:

@@ -234,4 +234,4 @@ def test_the_product_rate_is_a_rate():
 
 
 def test_the_samples_of_the_six_fields_are_2d_and_3d():
-    assert {len(open_volume(f"sample:{name}").grid.shape) for name in quality.SAMPLES} == {2, 3}
+    assert {len(open_volume(f"sample:{name}").grid.shape) for name in FULL.raced} == {2, 3}

@@ -160,15 +160,15 @@ class FieldPanel(QWidget):
         if self._base is not None and self._base_key == key:
             self._show_config()
             return
-        question = Question(key, lambda: _preset(volume, *key[1:]))
+        question = Question(key, lambda: _preset(volume, *key[2:]))
         self.plan.setText("Working out the settings …")
         self.studio.analyses.ask(ASKER_SETTINGS, [question])
 
     def _key(self) -> tuple[Any, ...]:
-        """What the preset's settings depend on: volume, preset, family, device, share of voxels held out."""
+        """What the preset's settings depend on: volume, its part, preset, family, device, share of voxels held out."""
         chosen, changes = self._chosen, self._chosen["changes"]
         settings = chosen["preset"], chosen["family"], changes.get("device", "auto"), changes.get("held_out_share")
-        return (id(self.studio.fitted_volume), *settings)
+        return (id(self.studio.volume), self.studio.box, *settings)
 
     def _ask_for_plan(self) -> None:
         volume, config = self.studio.fitted_volume, self.config

@@ -153,17 +153,17 @@ def preset_config(
         with_changes(FitConfig(), {"held_out_share": held_out_share})  # refuses what is no share
     kind = resolve_device(device).type
     if family == PROBE:
-        return probed({name: auto(Wish(volume, name, kind, held_out_share)) for name in PROBED}, volume, device)
+        by_hand = {"device": device} | ({} if held_out_share is None else {"held_out_share": held_out_share})
+        return probed({name: auto(Wish(volume, name, kind, held_out_share)) for name in PROBED}, volume, by_hand)
     own: Family = "dinr-ffnet" if preset == "paper" else "dinr-siren"
     chosen = next((known for known in FAMILIES if known == family), own)
     return PRESETS[preset](Wish(volume, chosen, kind, held_out_share))
 
 
-def probed(configs: Mapping[str, FitConfig], volume: Volume, device: str) -> FitConfig:
-    """The settings whose family does best in a probe, the first ones unless others are clearly better."""
+def probed(configs: Mapping[str, FitConfig], volume: Volume, by_hand: Mapping[str, Any]) -> FitConfig:
+    """The settings whose family does best in a probe, with some set by hand; the first unless one is clearly better."""
     first, *others = configs
-    tried = {f: changed(c, training=changed(c.training, device=device)) for f, c in configs.items()}
-    scores = probe(volume, tried)
+    scores = probe(volume, {family: with_changes(config, by_hand) for family, config in configs.items()})
     if not scores:
         return configs[first]
     best = max(others, key=lambda family: scores[family])

@@ -45,6 +45,14 @@ def test_auto_by_probe_takes_the_static_family_only_where_it_is_clearly_better(
         assert f"{scores['siren']:.1f} dB for siren" in config.reasons[0]
 
 
+@pytest.mark.parametrize("share", [None, 0.0, 0.75])
+def test_a_probe_holds_out_what_the_fit_will(make_smooth_volume, monkeypatch, share):
+    tried = []
+    monkeypatch.setattr(presets, "probe", lambda volume, configs: tried.extend(configs.values()) or {})
+    preset_config("auto", make_smooth_volume((12, 12, 12), noise=1.0), PROBE, held_out_share=share)
+    assert [config.training.held_out_share for config in tried] == [0.05 if share is None else share] * 2
+
+
 def test_a_probe_goes_with_auto_only(make_smooth_volume):
     with pytest.raises(ConfigError, match="goes with preset auto"):
         preset_config("quick", make_smooth_volume((6, 6, 6)), PROBE)

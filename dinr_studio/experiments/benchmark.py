@@ -12,9 +12,10 @@ import torch
 
 from dinr_studio.config import FAMILIES
 from dinr_studio.experiments import grids, kernels, pictures, quality, step_profile, throughput
-from dinr_studio.experiments.contestants import OURS, PLAIN_BATCHES, precision_used, product_rate
+from dinr_studio.experiments.contestants import OURS, PLAIN_BATCHES, precision_used
 from dinr_studio.experiments.effort import FULL, Budget, Effort
 from dinr_studio.experiments.race import mean_ratio
+from dinr_studio.training.device import product_rate
 
 TRAINING_SHARE, OTHERS_SHARE = 0.3, 0.1  # of the time left, after which no further turns are begun
 EQUAL_SHARE = 0.45  # of the time left that equal seconds may take; the races to some dB have the rest
@@ -41,7 +42,10 @@ def benchmark(effort: Effort = FULL, *, profile: bool = False) -> Iterator[Bench
     throughput.check_memory()
     start = time.perf_counter()
     budget = Budget(effort.seconds)
-    products = {name: product_rate(dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
+    products = {
+        name: product_rate(dtype, rows=1024, seconds=1.0)
+        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+    }
     parts: dict[str, Callable[[], Part]] = {
         "training": lambda: throughput.training(effort, products, Budget(TRAINING_SHARE * budget.left)),
         "grid": lambda: grids.evaluation(effort, products, Budget(OTHERS_SHARE * budget.left)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,7 +27,6 @@ SAMPLE = "sample:turbulence-3d"
 PLAIN_BATCHES = {"plain_65536": 65_536, "plain_8192": 8_192}
 OURS = {"ours_fp32": "fp32", "ours_bf16": "bf16"}
 PREDICTED_AT_ONCE = 4096
-RATE_SECONDS = 1.0
 
 CPU = torch.device("cpu")
 Step = Callable[[], int]
@@ -126,18 +124,6 @@ class PlainRacer:
             values = torch.cat([model.values(x) for x in parts]).numpy()
         predicted: NDArray[Any] = values.astype(np.float64) * self._range + self._low
         return predicted
-
-
-def product_rate(dtype: torch.dtype, *, rows: int = 1024) -> float:
-    """Operations per second of products as preset `paper` makes them, (rows, 257) by (257, 257): the median."""
-    width = PAPER_FIELDS["dinr-ffnet"].width + 1
-    a, b = torch.randn(rows, width).to(dtype), torch.randn(width, width).to(dtype)
-    seconds: list[float] = []
-    while len(seconds) < 3 or (sum(seconds) < RATE_SECONDS and len(seconds) < 200):
-        start = time.perf_counter()
-        torch.mm(a, b)
-        seconds.append(time.perf_counter() - start)
-    return 2 * rows * width * width / median(seconds[1:])
 
 
 def operations_per_coordinate() -> float:

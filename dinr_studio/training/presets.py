@@ -77,7 +77,7 @@ def auto(wish: Wish) -> FitConfig:
         f"width {field.width}: {volume.grid.size:,} voxels on {wish.device}",
         f"batches of {batch}, {training.max_epochs} epochs, Muon at a learning rate of {training.learning_rate:.1e}",
         f"about {100 * spectrum.noise_share:.1f} % of the variance looks like white noise"
-        + (": more voxels held out, early stopping, a kinetic penalty" if noisy else ": no penalty, 2 % held out"),
+        + (": early stopping, a kinetic penalty, more voxels held out" if noisy else ": no penalty"),
     )
     return FitConfig(preset="auto", field=field, training=training, reasons=reasons)
 

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-import torch
 
 from dinr_studio.cli import benchmarking
 from dinr_studio.config import FAMILIES, changed
@@ -79,7 +78,7 @@ def measured(monkeypatch):
     monkeypatch.setattr(step_profile, "step_profile", lambda: part({"paper": stages}))
     monkeypatch.setattr(quality, "equal_seconds", lambda effort, budget: part({"clouds": equal}))
     monkeypatch.setattr(quality, "time_to_db", lambda effort, budget: part({"clouds": races}))
-    monkeypatch.setattr(module, "product_rate", lambda dtype: 1e10)
+    monkeypatch.setattr(module, "product_rate", lambda dtype, **options: 1e10)
 
 
 def test_the_report_has_every_ratio_and_says_what_it_is_against(measured):
@@ -227,10 +226,6 @@ def test_plain_and_ours_race_on_the_same_voxels(make_smooth_volume):
     for racer in (contestants.OurRacer(task, config), contestants.PlainRacer(task, 8)):
         racer.step(10.0)
         assert racer.predicted(task.training).shape == (len(task.training), 1)
-
-
-def test_the_product_rate_is_a_rate():
-    assert contestants.product_rate(torch.float32, rows=8) > 0
 
 
 def test_the_samples_of_the_six_fields_are_2d_and_3d():

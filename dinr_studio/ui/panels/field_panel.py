@@ -28,7 +28,7 @@ PRESET_TIPS = {
     "paper-tuned": "The authors' networks, trained our way",
 }
 FAMILY_TIPS = {
-    "dinr-siren": "Sine layers with dynamics: best for most data",
+    "dinr-siren": "Sine layers with dynamics: the one to begin with",
     "dinr-ffnet": "Fourier features and GELU layers with dynamics: the paper's own",
     "siren": "Sine layers without dynamics, to compare with",
     "ffnet": "Fourier features without dynamics, to compare with",

@@ -3,7 +3,8 @@
 Axis order is z, y, x everywhere, with time first where there is one: t, z, y, x. Voxel centres carry the values.
 
 - **index**: 0 at the centre of the first voxel, 1 at the centre of the next.
-- **world**: origin + index * voxel_size, in each axis's unit. `origin` is the centre of the first voxel.
+- **world**: origin + index * voxel_size, in each axis's unit. `origin` is the centre of the first voxel. Where a volume
+  lies turned in space (a scanner's, say), this is along the volume's own axes, and an `Orientation` says how these lie.
 - **network**: what the field sees. The spatial box (outer faces of the outer voxels) is centred on 0 and its longest
   edge spans [-1, 1]; time spans [0, 1] from the first frame's start to the last one's end.
 """
@@ -24,6 +25,7 @@ TIME_AXIS = "t"
 SPATIAL_AXES = ("z", "y", "x")
 MAX_AXES = 4
 LARGEST_AXIS = 2**31
+FLATTEST = 1e-4  # volume that three unit vectors must span at least to count as independent
 
 Scaling = Literal["physical", "per-axis"]
 T = TypeVar("T")
@@ -35,11 +37,29 @@ def reversed_axes(sequence: Sequence[T]) -> tuple[T, ...]:
 
 
 @dataclass(frozen=True)
+class Orientation:
+    """How the three spatial axes of a volume lie in space.
+
+    directions: one unit vector, with z, y, x components, for each of the axes z, y, x. space: which way the space's own
+    x and y point in a patient: "RAS" (right, anterior, superior: NIfTI), "LPS" (DICOM, ITK), or "" where there is none.
+    """
+
+    directions: tuple[tuple[float, ...], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    space: Literal["", "RAS", "LPS"] = ""
+
+    def __post_init__(self) -> None:
+        matrix = np.asarray(self.directions, dtype=np.float64)
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < FLATTEST:
+            raise ConfigError(f"The directions of the axes are {self.directions}; three independent ones are needed.")
+
+
+@dataclass(frozen=True)
 class Grid:
     """A regular grid of voxels in the world.
 
     shape, voxel_size, origin, units and axes each have one entry per axis, in z, y, x order (t first).
     voxel_size is positive; origin is the world position of the first voxel's centre; a unit may be "" (unknown).
+    orientation: of a volume of three spatial axes, where it is known how these lie in space.
     """
 
     shape: tuple[int, ...]
@@ -47,6 +67,7 @@ class Grid:
     origin: tuple[float, ...]
     units: tuple[str, ...]
     axes: tuple[str, ...]
+    orientation: Orientation | None = None
 
     def __post_init__(self) -> None:
         dimensions = len(self.shape)
@@ -63,6 +84,8 @@ class Grid:
             raise ConfigError(f"The origin is {self.origin}; it must be finite numbers.")
         if len(set(self.axes)) != dimensions:
             raise ConfigError(f"The axes are {self.axes}; each name may stand once.")
+        if self.orientation is not None and len(self.spatial) != len(SPATIAL_AXES):
+            raise ConfigError(f"The axes are {self.axes}; only a volume of z, y and x can lie turned in space.")
 
     @property
     def size(self) -> int:
@@ -132,6 +155,16 @@ class Grid:
     def with_unit(self, unit: str) -> Grid:
         """The same grid with another unit of length along its spatial axes."""
         return replace(self, units=tuple(unit if i in self.spatial else old for i, old in enumerate(self.units)))
+
+    def along(self, axes: Sequence[int]) -> Grid:
+        """The grid of some of the axes alone."""
+        return Grid(
+            tuple(self.shape[i] for i in axes),
+            tuple(self.voxel_size[i] for i in axes),
+            tuple(self.origin[i] for i in axes),
+            tuple(self.units[i] for i in axes),
+            tuple(self.axes[i] for i in axes),
+        )
 
     def cropped(self, start: Sequence[int], stop: Sequence[int]) -> Grid:
         """The grid of voxels start <= index < stop along each axis."""

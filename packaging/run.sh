@@ -7,7 +7,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/packaging/environment.sh"
-prepare none
+prepare all
 
 studio() { "$python" -m dinr_studio "$@"; }
 

@@ -3,7 +3,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/packaging/environment.sh"
-prepare test
+prepare all,test
 prepare_window xvfb
 cd "$root"
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1

@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from dinr_studio.coordinates import Orientation
 from dinr_studio.errors import FileFormatError
 
 MOST_INFLATION = 1100  # what the usual compressions reach at the very best; a file that claims more is not honest
@@ -29,7 +30,8 @@ class Content:
     """An array as it lies in the file.
 
     axes: one letter of t, z, y, x and c (channel) for each dimension of values. voxel_size, origin (centre of the first
-    voxel) and units are by axis letter; what is not there is not known.
+    voxel) and units are by axis letter; what is not there is not known. orientation: how z, y and x lie in space, where
+    the file says so; origin is then along the volume's own axes.
     """
 
     values: NDArray[Any]
@@ -40,6 +42,7 @@ class Content:
     value_unit: str = ""
     channel_names: tuple[str, ...] = ()
     fill: float | None = None
+    orientation: Orientation | None = None
     dataset: str = ""
     notes: tuple[str, ...] = ()
 

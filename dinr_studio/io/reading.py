@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, Grid
 from dinr_studio.errors import ConfigError, DinrError, FileFormatError
 from dinr_studio.io import hdf5, images, mrc, numpy_files, tiff
 from dinr_studio.io.content import Content, DatasetEntry
+from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.volume import Provenance, Volume, make_volume
 
 CHANNEL_AXIS = "c"
@@ -89,7 +89,7 @@ def open_volume(
         fill=content.fill if fill is None else fill,
         value_unit=content.value_unit,
         channel_names=names,
-        provenance=Provenance(str(path.absolute()), _sha256(path), kind, content.dataset, content.notes),
+        provenance=Provenance(str(path.absolute()), fingerprint(path), kind, content.dataset, content.notes),
     )
 
 
@@ -191,6 +191,7 @@ def _arranged(content: Content) -> tuple[np.ndarray[Any, Any], Grid]:
         origin=tuple(float(content.origin.get(axis, 0.0)) for axis in letters),
         units=tuple(content.units.get(axis, "") for axis in letters),
         axes=tuple(letters),
+        orientation=content.orientation if set(SPATIAL_AXES) <= set(letters) else None,
     )
     return values, grid
 
@@ -222,8 +223,3 @@ def _one_channel(
     if not 0 <= channel < values.shape[-1]:
         raise ConfigError(f"Channel {channel} does not exist; the file has channels 0 to {values.shape[-1] - 1}.")
     return values[..., channel : channel + 1], names[channel : channel + 1]
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

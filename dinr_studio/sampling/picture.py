@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,14 +107,7 @@ def _panes(
     if volume.missing is not None:
         data[volume.missing[window].reshape(shape)] = np.nan
     predicted = np.concatenate(list(evaluate_slabs(field, part)))[..., channel].astype(np.float64).reshape(shape)
-    plane = replace(
-        grid,
-        **{
-            name: tuple(getattr(grid, name)[i] for i in shown)
-            for name in ("shape", "voxel_size", "origin", "units", "axes")
-        },
-    )
-    return [data, predicted, predicted - data], plane
+    return [data, predicted, predicted - data], grid.along(shown)
 
 
 def _draw(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,24 +63,41 @@ Lost = Callable[[VolumeHeader], tuple[str, ...]]
 OpenWriter = Callable[[Path, VolumeHeader], VolumeWriter]
 
 
-def writers() -> dict[str, tuple[OpenWriter, Lost]]:
+class WrittenFormat(NamedTuple):
+    """How a format is written; compressions: the ways in which it can compress the values, its usual one first."""
+
+    open: OpenWriter
+    lost: Lost
+    compressions: tuple[str, ...] = ("none",)
+
+
+def writers() -> dict[str, WrittenFormat]:
     """For each suffix that can be written: the writer, and what tells what it cannot carry."""
     from dinr_studio.io import hdf5, mrc, numpy_files, tiff
 
+    hdf5_written = WrittenFormat(hdf5.Hdf5Writer, hdf5.lost_in_hdf5, tuple(hdf5.COMPRESSIONS))
     return {
-        **dict.fromkeys((".mrc", ".map", ".ccp4"), (mrc.MrcWriter, mrc.lost_in_mrc)),
-        **dict.fromkeys((".h5", ".hdf5"), (hdf5.Hdf5Writer, hdf5.lost_in_hdf5)),
-        **dict.fromkeys((".tif", ".tiff"), (tiff.TiffWriter, tiff.lost_in_tiff)),
-        ".npy": (numpy_files.NpyWriter, numpy_files.lost_in_npy),
+        **dict.fromkeys((".mrc", ".map", ".ccp4"), WrittenFormat(mrc.MrcWriter, mrc.lost_in_mrc)),
+        **dict.fromkeys((".h5", ".hdf5"), hdf5_written),
+        **dict.fromkeys((".tif", ".tiff"), WrittenFormat(tiff.TiffWriter, tiff.lost_in_tiff)),
+        ".npy": WrittenFormat(numpy_files.NpyWriter, numpy_files.lost_in_npy),
     }
+
+
+def written_suffix(path: Path) -> str:
+    """The ending of a file's name that says its format, which may have two parts; OutputError where there is none."""
+    known, name = writers(), Path(path).name.lower()
+    found = [suffix for suffix in known if name.endswith(suffix)]
+    if not found:
+        raise OutputError(
+            f"{Path(path).name} does not say a format that can be written; end the name in {', '.join(known)}."
+        )
+    return max(found, key=len)
 
 
 def compressions(path: Path) -> tuple[str, ...]:
     """Ways in which the format of `path` can compress the values, its usual one first; "none" alone where it cannot."""
-    from dinr_studio.io import hdf5
-
-    _writer_for(path)
-    return tuple(hdf5.COMPRESSIONS) if Path(path).suffix.lower() in (".h5", ".hdf5") else ("none",)
+    return _writer_for(path).compressions
 
 
 def types_for(header: VolumeHeader, path: Path) -> tuple[str, ...]:
@@ -97,11 +114,11 @@ def types_for(header: VolumeHeader, path: Path) -> tuple[str, ...]:
 
 def lost_by(header: VolumeHeader, path: Path) -> tuple[str, ...]:
     """Sentences on what the format of `path` cannot carry; OutputError where it cannot carry the values at all."""
-    lost = _writer_for(path)[1](header)
+    lost = _writer_for(path).lost(header)
     known = compressions(path)
     if header.compression not in ("", *known):
         raise OutputError(
-            f"{Path(path).suffix} files cannot be compressed by {header.compression}; choose {' or '.join(known)}."
+            f"{written_suffix(path)} files cannot be compressed by {header.compression}; choose {' or '.join(known)}."
         )
     return lost
 
@@ -110,7 +127,7 @@ def lost_by(header: VolumeHeader, path: Path) -> tuple[str, ...]:
 def open_writer(temporary: Path, header: VolumeHeader, path: Path) -> Iterator[VolumeWriter]:
     """A writer, in the format of `path`, into a temporary file; finished when the block ends well."""
     lost_by(header, path)
-    writer = _writer_for(path)[0](temporary, header)
+    writer = _writer_for(path).open(temporary, header)
     try:
         yield writer
     except BaseException:
@@ -123,11 +140,5 @@ def open_writer(temporary: Path, header: VolumeHeader, path: Path) -> Iterator[V
     writer.close()
 
 
-def _writer_for(path: Path) -> tuple[OpenWriter, Lost]:
-    known = writers()
-    suffix = Path(path).suffix.lower()
-    if suffix not in known:
-        raise OutputError(
-            f"{Path(path).name} does not say a format that can be written; end the name in {', '.join(known)}."
-        )
-    return known[suffix]
+def _writer_for(path: Path) -> WrittenFormat:
+    return writers()[written_suffix(path)]

@@ -103,7 +103,7 @@ def test_a_disk_that_fills_up_is_told_in_words_and_leaves_nothing(
 ):
     from dinr_studio.io import writing
 
-    opened = writing.writers()[suffix][0]
+    opened = writing.writers()[suffix].open
 
     class Filling:
         def __init__(self, *arguments):
@@ -115,7 +115,7 @@ def test_a_disk_that_fills_up_is_told_in_words_and_leaves_nothing(
         def close(self):
             self.writer.close()
 
-    known = {suffix: (Filling, writing.writers()[suffix][1])}
+    known = {suffix: writing.writers()[suffix]._replace(open=Filling)}
     monkeypatch.setattr(writing, "writers", lambda: known)
     with pytest.raises(OutputError, match="disk is full"):
         list(export(exact_field(make_grid((3, 4, 5))), make_grid((3, 4, 5)), tmp_path / f"out{suffix}"))

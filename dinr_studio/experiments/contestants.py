@@ -19,7 +19,7 @@ from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.training.device import effective_precision
 from dinr_studio.training.fit import field_of, new_run
 from dinr_studio.training.presets import preset_config
-from dinr_studio.training.task import Task, prepare
+from dinr_studio.training.task import VolumeTask, prepare
 from dinr_studio.training.trainer import Trainer
 from dinr_studio.volume import Volume
 
@@ -82,7 +82,7 @@ class Racer(Protocol):
 class OurRacer:
     """Our trainer with its clock, as `fit` runs it, but without looks at held-out voxels."""
 
-    def __init__(self, task: Task, config: FitConfig, clock: Clock = time.perf_counter) -> None:
+    def __init__(self, task: VolumeTask, config: FitConfig, clock: Clock = time.perf_counter) -> None:
         self.task, self.config, self._clock = task, config, clock
         self.trainer = Trainer(task, config, CPU)
 
@@ -106,7 +106,7 @@ class OurRacer:
 class PlainRacer:
     """The plain baseline on the voxels that a task trains on."""
 
-    def __init__(self, task: Task, batch: int) -> None:
+    def __init__(self, task: VolumeTask, batch: int) -> None:
         self._volume = task.volume
         self._low, high = task.volume.value_range
         self._range = high - self._low

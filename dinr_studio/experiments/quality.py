@@ -22,7 +22,7 @@ from dinr_studio.experiments.throughput import Doing
 from dinr_studio.sampling.evaluate import values_at_indices
 from dinr_studio.training.fit import field_of, fit
 from dinr_studio.training.presets import preset_config
-from dinr_studio.training.task import Task, prepare
+from dinr_studio.training.task import VolumeTask, prepare
 from dinr_studio.volume import Volume
 
 GOALS = (30.0, 35.0, 40.0)  # dB of fit
@@ -43,7 +43,7 @@ def time_to_db(effort: Effort, budget: Budget) -> Doing:
 
     Both are measured on the same trained voxels, in the data's range. Yields what it does.
     """
-    tasks: dict[str, Task] = {}
+    tasks: dict[str, VolumeTask] = {}
     ours: dict[str, Finish] = {}
     for number, name in enumerate(effort.raced):
         part = budget.share(len(effort.raced) - number)
@@ -68,7 +68,7 @@ def time_to_db(effort: Effort, budget: Budget) -> Doing:
     }
 
 
-def _fit_psnr(task: Task) -> Callable[[Racer], float]:
+def _fit_psnr(task: VolumeTask) -> Callable[[Racer], float]:
     voxels = _some(task.training, LOOKED_AT)
     true = task.source.values(voxels)
     return lambda racer: _finite(psnr(true, racer.predicted(voxels), task.data_range))

@@ -7,7 +7,7 @@ a resumed run draws what the killed one would have drawn, and no memory grows wi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -47,6 +47,15 @@ def _mixed(words: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
     mixed = (words ^ key) * MULTIPLIER
     mixed = (mixed ^ (mixed >> np.uint64(31))) * SECOND_MULTIPLIER
     return mixed ^ (mixed >> np.uint64(29))
+
+
+class Drawn(Protocol):
+    """The batches of a run, step by step."""
+
+    per_epoch: int
+
+    def voxels(self, step: int) -> NDArray[np.integer[Any]]:
+        """Numbers of the samples of step `step`, counted from 0: they depend on the step alone."""
 
 
 @dataclass(frozen=True)

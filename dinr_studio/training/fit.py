@@ -15,15 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from dinr_studio import __version__
-from dinr_studio.analysis.judge import HeldOutReport, judge
 from dinr_studio.analysis.scores import psnr
 from dinr_studio.config import FitConfig
 from dinr_studio.errors import RunFileError, TrainingDiverged
 from dinr_studio.fields.build import load_field, parameter_count
-from dinr_studio.sampling.evaluate import FieldOnGrid, values_at_indices
+from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.training.device import effective_precision, resident_bytes, resolve_device
 from dinr_studio.training.run import History, Run
 from dinr_studio.training.run_file import write_run
@@ -81,7 +79,7 @@ def new_run(task: Task, config: FitConfig, open_options: dict[str, Any]) -> Run:
         provenance=volume.provenance,
         open_options=open_options,
         outliers=task.outliers,
-        held_out=np.flatnonzero(task.held_out).astype(np.uint32 if volume.grid.size <= 2**32 else np.uint64),
+        held_out=task.held_out_numbers,
         best={},
     )
 
@@ -89,7 +87,7 @@ def new_run(task: Task, config: FitConfig, open_options: dict[str, Any]) -> Run:
 def _restore(trainer: Trainer, run: Run) -> None:
     if run.state is None:
         raise RunFileError("The run file holds no training state, so it cannot be resumed; start a new fit.")
-    if not np.array_equal(np.flatnonzero(trainer.task.held_out), run.held_out):
+    if not np.array_equal(trainer.task.held_out_numbers, run.held_out):
         raise RunFileError(
             "The data's held-out voxels differ from the run's: resume with the very file it was fitted to."
         )
@@ -246,24 +244,17 @@ class _Fit:
 def score(run: Run, task: Task, device: torch.device) -> dict[str, Any]:
     """The scores of a run's best weights, as they stand in the run file and in `fit --json`."""
     field = field_of(run, device)
-    training = _some(task.training, TRAIN_SCORE_VOXELS, run.config.training.seed)
-    scores: dict[str, Any] = {
+    seed = run.config.training.seed
+    trained = task.some_trained(TRAIN_SCORE_VOXELS, seed)
+    report = task.judged(field, seed)
+    return {
         "parameters": parameter_count(run.config.field, len(run.grid.shape), run.channels),
         "train": {
-            "psnr": psnr(task.source.values(training), values_at_indices(field, training), task.data_range),
-            "voxels": len(training),
+            "psnr": psnr(task.source.values(trained), task.predicted(field, trained), task.data_range),
+            "voxels": len(trained),
         },
-        "held_out": None,
+        "held_out": None if report is None else report.as_dict(),
     }
-    if task.held_out.any():
-        report = judge_field(field, task, run.config.training.seed)
-        scores["held_out"] = report.as_dict()
-    return scores
-
-
-def judge_field(field: FieldOnGrid, task: Task, seed: int) -> HeldOutReport:
-    """The field's errors on the held-out voxels beside those of interpolation from the training voxels."""
-    return judge(task.volume, task.held_out, lambda flat: values_at_indices(field, flat), seed=seed)
 
 
 def field_of(run: Run, device: torch.device) -> FieldOnGrid:
@@ -280,9 +271,3 @@ def field_of(run: Run, device: torch.device) -> FieldOnGrid:
         value_unit=run.value_unit,
         device=device,
     )
-
-
-def _some(voxels: NDArray[np.integer[Any]], most: int, seed: int) -> NDArray[np.integer[Any]]:
-    if len(voxels) <= most:
-        return voxels
-    return np.sort(np.random.default_rng(seed).choice(voxels, most, replace=False))

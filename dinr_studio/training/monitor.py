@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dinr_studio.analysis.judge import judged_voxels, rival_scores
 from dinr_studio.analysis.kernel_spectrum import KernelSpectrum, kernel_spectrum
 from dinr_studio.analysis.scores import Scores
 from dinr_studio.analysis.spectrum import Spectrum, in_world_frequency, radial_spectrum
@@ -114,8 +113,4 @@ def _middle(volume: Volume, most: int) -> Volume:
 
 def look_at_rivals(volume: Volume, config: FitConfig) -> Mapping[str, Scores]:
     """Scores of each interpolation on the held-out voxels of a fit; empty where none are held out."""
-    task = prepare(volume, config.training)
-    if not task.held_out.any():
-        return {}
-    voxels = judged_voxels(task.volume, task.held_out, config.training.seed)
-    return rival_scores(task.volume, task.held_out, voxels)
+    return prepare(volume, config.training).rivals(config.training.seed)

@@ -17,7 +17,6 @@ from dinr_studio.config import STEPS, FitConfig
 from dinr_studio.errors import MemoryShort, TrainingDiverged
 from dinr_studio.fields.build import Field, build_field, frozen_weights, set_weights
 from dinr_studio.fields.dinr import DinrField
-from dinr_studio.training.batches import Batches
 from dinr_studio.training.device import effective_precision
 from dinr_studio.training.optimisers import make_optimisers
 from dinr_studio.training.run import TrainerState
@@ -90,7 +89,7 @@ class Trainer:
     def __init__(self, task: Task, config: FitConfig, device: torch.device) -> None:
         training = config.training
         self.task, self.config, self.device = task, config, device
-        self.batches = Batches(task.training, training.batch, training.seed)
+        self.batches = task.batches(training.batch, training.seed)
         self.micro_batch = min(training.micro_batch, training.batch)
         self.total_steps = training.max_epochs * self.batches.per_epoch
         relative = training.kinetic_scale == "variance"

@@ -106,21 +106,26 @@ def make_volume(
     grid: Grid,
     *,
     fill: float | None = None,
+    absent: NDArray[np.bool_] | None = None,
     value_unit: str = "",
     channel_names: tuple[str, ...] = (),
     provenance: Provenance = Provenance(),
 ) -> Volume:
     """A checked volume from raw values, (*grid.shape) or (*grid.shape, channels).
 
-    NaN, infinities and values equal to `fill` become missing. Raises DataError where a field cannot be fitted:
-    complex, textual, empty, constant or wholly missing values.
+    NaN, infinities, values equal to `fill` and those that `absent`, of values' shape, marks become missing. Raises
+    DataError where a field cannot be fitted: complex, textual, empty, constant or wholly missing values.
     """
     values = _checked_type(values)
     if values.ndim == len(grid.shape):
         values = values[..., np.newaxis]
     if values.size == 0:
         raise DataError(f"The data is empty (shape {values.shape}); a volume needs at least two different values.")
-    volume = Volume(np.ascontiguousarray(values), grid, _missing(values, fill), value_unit, channel_names, provenance)
+    missing = _missing(values, fill)
+    if absent is not None and absent.any():
+        anywhere = absent if absent.ndim == len(grid.shape) else np.any(absent, axis=-1)
+        missing = anywhere if missing is None else missing | anywhere
+    volume = Volume(np.ascontiguousarray(values), grid, missing, value_unit, channel_names, provenance)
     if volume.missing_share == 1.0:
         raise DataError("Every value is missing (NaN or the declared fill); check the fill value or the dataset.")
     low, high = volume.value_range

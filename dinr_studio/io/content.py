@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Orientation
@@ -31,7 +32,8 @@ class Content:
 
     axes: one letter of t, z, y, x and c (channel) for each dimension of values. voxel_size, origin (centre of the first
     voxel) and units are by axis letter; what is not there is not known. orientation: how z, y and x lie in space, where
-    the file says so; origin is then along the volume's own axes.
+    the file says so; origin is then along the volume's own axes. missing: of values' shape, True where the file has no
+    value, whatever stands in values there; None where that shows in the values alone (NaN, fill).
     """
 
     values: NDArray[Any]
@@ -42,6 +44,7 @@ class Content:
     value_unit: str = ""
     channel_names: tuple[str, ...] = ()
     fill: float | None = None
+    missing: NDArray[np.bool_] | None = None
     orientation: Orientation | None = None
     dataset: str = ""
     notes: tuple[str, ...] = ()

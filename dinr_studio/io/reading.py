@@ -14,6 +14,7 @@ from dinr_studio.errors import ConfigError, DinrError, FileFormatError
 from dinr_studio.io import hdf5, images, mrc, numpy_files, tiff
 from dinr_studio.io.content import Content, DatasetEntry
 from dinr_studio.io.fingerprint import fingerprint
+from dinr_studio.io.folders import folder_format
 from dinr_studio.volume import Provenance, Volume, make_volume
 
 CHANNEL_AXIS = "c"
@@ -77,16 +78,21 @@ def open_volume(
     if axes is not None:
         content = replace(content, axes=_checked_axes(axes, content))
     values, grid = _arranged(content)
+    absent = None if content.missing is None else _arranged(replace(content, values=content.missing))[0]
     grid = _overridden(grid, voxel_size, unit)
     names = content.channel_names
     if channel is not None:
         values, names = _one_channel(values, names, channel)
+        absent = None if absent is None else absent[..., channel : channel + 1]
     if crop is not None:
-        grid, values = _cropped(grid, values, crop)
+        whole = grid
+        grid, values = _cropped(whole, values, crop)
+        absent = None if absent is None else _cropped(whole, absent, crop)[1]
     return make_volume(
         values,
         grid,
         fill=content.fill if fill is None else fill,
+        absent=absent,
         value_unit=content.value_unit,
         channel_names=names,
         provenance=Provenance(str(path.absolute()), fingerprint(path), kind, content.dataset, content.notes),
@@ -110,7 +116,9 @@ def resolve(path: str | Path) -> Path:
     path = Path(path)
     try:
         if path.is_dir():
-            raise FileFormatError(f"{path} is a folder; give one file.")
+            if folder_format(path) is None:
+                raise FileFormatError(f"{path} is a folder, of no format that is known; give one file.")
+            return path
         if not path.exists():
             raise FileFormatError(f"{path} does not exist; check the name and the folder.")
         if path.stat().st_size == 0:
@@ -121,7 +129,9 @@ def resolve(path: str | Path) -> Path:
 
 
 def format_of(path: Path) -> str:
-    """The format of a file, by its suffix, else by its first bytes."""
+    """The format of a file, by its suffix, else by its first bytes; of a folder, by what is in it."""
+    if path.is_dir() and (kind := folder_format(path)) is not None:
+        return kind
     suffixes = [suffix.lower() for suffix in path.suffixes]
     while suffixes and suffixes[-1] in (".gz", ".bz2"):
         suffixes.pop()

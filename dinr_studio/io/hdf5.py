@@ -14,23 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content, DatasetEntry, check_claim, choose_dataset, default_axes
 from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.isolation import check_harmless
+from dinr_studio.io.positions import AXIS_WORDS, chunks_for, from_attributes, letter_of, spacing, text_of
 from dinr_studio.io.writing import VolumeHeader
 
-SIZE_ATTRIBUTES = ("voxel_size", "spacing", "pixel_size", "element_size", "resolution")
-UNIT_ATTRIBUTES = ("axis_units", "unit", "voxel_size_unit", "spacing_unit", "length_unit")
-AXIS_WORDS = {
-    "t": ("t", "time"),
-    "z": ("z", "depth", "level", "height", "altitude", "pressure"),
-    "y": ("y", "lat", "latitude", "row"),
-    "x": ("x", "lon", "longitude", "column"),
-    "c": ("c", "channel", "band"),
-}
-UNEVEN = 1e-3  # largest relative difference of steps along an axis that still counts as regular
 DEEPEST, MOST_OBJECTS = 16, 10_000
 CHUNK_VALUES = 1 << 16
 COMPRESSIONS: dict[str, dict[str, Any]] = {  # the usual one first
@@ -72,8 +62,8 @@ def read_hdf5(path: Path, dataset: str | None) -> Content:
             voxel_size=positions.sizes,
             origin=positions.origins,
             units=positions.units,
-            value_unit=_text(stored.attrs.get("units", "")),
-            channel_names=tuple(_text(name) for name in np.ravel(stored.attrs.get("channel_names", ()))),
+            value_unit=text_of(stored.attrs.get("units", "")),
+            channel_names=tuple(text_of(name) for name in np.ravel(stored.attrs.get("channel_names", ()))),
             fill=fill,
             dataset=entry.name,
             notes=positions.notes,
@@ -131,17 +121,17 @@ def _is_sensible(dataset: Any) -> bool:
 
 
 def _is_scale(dataset: Any) -> bool:
-    return bool(_text(dataset.attrs.get("CLASS", "")) == "DIMENSION_SCALE" or dataset.name.endswith("_bnds"))
+    return bool(text_of(dataset.attrs.get("CLASS", "")) == "DIMENSION_SCALE" or dataset.name.endswith("_bnds"))
 
 
 def _axes(stored: Any, path: Path) -> str:
     """Axis letters from the `axes` attribute or the names of dimension scales, else the usual ones."""
     dimensions = stored.ndim
     declared = stored.attrs.get("axes", "")
-    letters = "".join(_text(part) for part in np.ravel(declared)).lower().replace(",", "").replace(" ", "")
+    letters = "".join(text_of(part) for part in np.ravel(declared)).lower().replace(",", "").replace(" ", "")
     if len(letters) == dimensions and set(letters) <= set(AXIS_WORDS) and len(set(letters)) == dimensions:
         return letters
-    named = [_letter(_dimension_name(stored, i)) for i in range(dimensions)]
+    named = [letter_of(_dimension_name(stored, i)) for i in range(dimensions)]
     if None not in named and len(set(named)) == dimensions:
         return "".join(str(letter) for letter in named)
     return default_axes(dimensions, path)
@@ -150,13 +140,6 @@ def _axes(stored: Any, path: Path) -> str:
 def _dimension_name(stored: Any, axis: int) -> str:
     scale = _scale(stored, axis)
     return stored.dims[axis].label or (scale.name.rpartition("/")[2] if scale is not None else "")
-
-
-def _letter(name: str) -> str | None:
-    for letter, words in AXIS_WORDS.items():
-        if name.lower() in words or (len(name) > 3 and name.lower().startswith(words[1:])):
-            return letter
-    return None
 
 
 def _scale(stored: Any, axis: int) -> Any:
@@ -179,65 +162,25 @@ class _Positions(NamedTuple):
 
 def _positions(file: Any, stored: Any, axes: str) -> _Positions:
     """Where the voxels are: from coordinate vectors, else from attributes."""
-    sizes, origins, units = _from_attributes(file, stored, axes)
+    sizes, origins, units = from_attributes({**dict(file.attrs), **dict(stored.attrs)}, axes)
     notes: tuple[str, ...] = ()
     falling: tuple[int, ...] = ()
     for i, letter in enumerate(axes):
         scale = _scale(stored, i)
         if letter == "c" or scale is None or scale.shape != (stored.shape[i],) or scale.dtype.kind not in "iuf":
             continue
-        positions = scale[...].astype(np.float64)
         if "units" in scale.attrs:
-            units[letter] = _text(scale.attrs["units"])
-        if len(positions) < 2:
-            origins[letter] = float(positions[0])
+            units[letter] = text_of(scale.attrs["units"])
+        found = spacing(scale[...], letter)
+        if found is None:
+            notes += (f"The positions along {letter} are no numbers that rise or fall; they were left out.",)
             continue
-        steps = np.diff(positions)
-        if not np.isfinite(steps).all() or steps.mean() == 0 or np.ptp(steps) > UNEVEN * abs(steps.mean()):
-            notes += (f"The positions along {letter} are unevenly spaced; their mean step is used.",)
-        if steps.mean() < 0:
-            notes += (
-                f"The positions along {letter} fall in the file; the values were turned round to make them rise.",
-            )
-            falling += (i,)
-        step = abs(float(positions[-1] - positions[0])) / (len(positions) - 1)
-        if np.isfinite(step) and step > 0:
-            sizes[letter], origins[letter] = step, float(positions.min())
+        origins[letter] = found.origin
+        notes += found.notes
+        falling += (i,) if found.falling else ()
+        if found.size is not None:
+            sizes[letter] = found.size
     return _Positions(sizes, origins, units, notes, falling)
-
-
-def _from_attributes(file: Any, stored: Any, axes: str) -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
-    letters = [letter for letter in axes if letter != "c"]
-    spatial = [letter for letter in letters if letter != TIME_AXIS]
-    attributes = {**dict(file.attrs), **dict(stored.attrs)}
-    sizes: dict[str, float] = {}
-    units: dict[str, str] = {}
-    if "element_size_um" in attributes:
-        sizes, units = _by_letter(attributes["element_size_um"], letters, spatial), dict.fromkeys(spatial, "um")
-    for name in SIZE_ATTRIBUTES:
-        if not sizes and name in attributes:
-            sizes = _by_letter(attributes[name], letters, spatial)
-    for name in UNIT_ATTRIBUTES:
-        given = [_text(part) for part in np.ravel(attributes.get(name, ()))]
-        if not units and len(given) == len(letters):
-            units = dict(zip(letters, given, strict=True))
-        elif not units and len(given) == 1:
-            units = dict.fromkeys(spatial, given[0])
-    origins = _by_letter(attributes["origin"], letters, spatial, sign=True) if "origin" in attributes else {}
-    return sizes, origins, units
-
-
-def _by_letter(given: Any, letters: list[str], spatial: list[str], *, sign: bool = False) -> dict[str, float]:
-    """An attribute's numbers by axis, in z, y, x order: one for all spatial axes, one for each of them, or for all."""
-    numbers = [float(number) for number in np.ravel(given)]
-    if not numbers or not all(np.isfinite(n) and (sign or n > 0) for n in numbers):
-        return {}
-    if len(numbers) == 1 and not sign:
-        return dict.fromkeys(spatial, numbers[0])
-    for names in (letters, spatial):
-        if len(numbers) == len(names):
-            return dict(zip(names, numbers, strict=True))
-    return {}
 
 
 def _unpacked(stored: Any) -> tuple[NDArray[Any], float | None]:
@@ -252,12 +195,6 @@ def _unpacked(stored: Any) -> tuple[NDArray[Any], float | None]:
     if fill is not None:
         unpacked[values == fill] = np.nan
     return unpacked.astype(np.float32) if values.dtype.itemsize <= 2 else unpacked, None
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        value = value.ravel()[0] if value.size else ""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def lost_in_hdf5(header: VolumeHeader) -> tuple[str, ...]:
@@ -275,7 +212,11 @@ class Hdf5Writer:
         self._start = 0
         shape = grid.shape + ((header.channels,) if header.channels > 1 else ())
         self._values = self._file.create_dataset(
-            "values", shape, header.dtype, chunks=_chunks(shape), **COMPRESSIONS[header.compression or "gzip"]
+            "values",
+            shape,
+            header.dtype,
+            chunks=chunks_for(shape, CHUNK_VALUES),
+            **COMPRESSIONS[header.compression or "gzip"],
         )
         self._values.attrs.update(
             {
@@ -307,13 +248,3 @@ class Hdf5Writer:
     def close(self) -> None:
         """Closes the file."""
         self._output.close()
-
-
-def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Chunks of about 65,536 values, thin along the first axis, since slabs come in that order."""
-    chunks: list[int] = []
-    left = CHUNK_VALUES
-    for n in reversed(shape):
-        chunks.append(max(1, min(n, left if len(shape) == 1 else min(left, 256))))
-        left = max(1, left // chunks[-1])
-    return tuple(reversed(chunks))

@@ -19,11 +19,12 @@ DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tzyxc"}
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """One array in a file: its name there, shape in the file's order, and type."""
+    """One array in a file: its name there, shape in the file's order, type, and what helps a person to choose it."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Content:
     axes: one letter of t, z, y, x and c (channel) for each dimension of values. voxel_size, origin (centre of the first
     voxel) and units are by axis letter; what is not there is not known. orientation: how z, y and x lie in space, where
     the file says so; origin is then along the volume's own axes. missing: of values' shape, True where the file has no
-    value, whatever stands in values there; None where that shows in the values alone (NaN, fill).
+    value, whatever stands in values there; None where that shows in the values alone (NaN, fill). files: all that was
+    read, where that is not the one file or folder that was asked for.
     """
 
     values: NDArray[Any]
@@ -48,6 +50,7 @@ class Content:
     orientation: Orientation | None = None
     dataset: str = ""
     notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def default_axes(dimensions: int, path: Path) -> str:
@@ -61,18 +64,23 @@ def default_axes(dimensions: int, path: Path) -> str:
 
 def check_claim(path: Path, claimed: int, *, compressed: bool) -> None:
     """Raises FileFormatError where a file cannot hold the bytes that its header claims, or memory cannot."""
-    import psutil
-
     size = path.stat().st_size
     if claimed > size * (MOST_INFLATION if compressed else 1):
         raise FileFormatError(
             f"{path.name} claims {claimed:,} bytes of values and is only {size:,} bytes long: "
             "it is truncated or damaged; use an intact copy."
         )
+    check_memory(path.name, claimed)
+
+
+def check_memory(name: str, claimed: int) -> None:
+    """Raises FileFormatError where memory cannot hold the bytes of values that a file claims; name: the file's."""
+    import psutil
+
     available = int(psutil.virtual_memory().available)
     if claimed > available:
         raise FileFormatError(
-            f"{path.name} holds {claimed / 1e9:.1f} GB of values and {available / 1e9:.1f} GB of memory are free; "
+            f"{name} holds {claimed / 1e9:.1f} GB of values and {available / 1e9:.1f} GB of memory are free; "
             "crop or bin it first."
         )
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import functools
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dinr_studio.errors import FileFormatError
 
 LONGEST = 60.0  # seconds until a file counts as one that a library never finishes with
 TRY = "import sys; sys.path.insert(0, sys.argv[1]); from {module} import {function}; {function}(sys.argv[2])"
+
+TRY_ALL = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from {module} import {function}
+for i, path in enumerate(json.load(sys.stdin)):
+    print(i, flush=True)
+    try:
+        {function}(path)
+    except Exception:
+        pass
+"""
 
 
 def check_harmless(path: Path, module: str, function: str) -> None:
@@ -32,3 +46,29 @@ def _is_harmless(path: str, changed: int, size: int, module: str, function: str)
     except subprocess.TimeoutExpired:
         return False
     return 0 <= status < 256  # a signal is negative; an exception of Windows is far larger
+
+
+def check_all_harmless(paths: Sequence[Path], module: str, function: str) -> None:
+    """The same for many files, one after the other in one process; the sentence names the one that crashes it."""
+    known = tuple((str(path.absolute()), path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+    last = _harmful(known, module, function)
+    if last is not None:
+        name = paths[last].name
+        raise FileFormatError(f"{name} is damaged, in a way that crashes the library for it; use an intact copy.")
+
+
+@functools.lru_cache(maxsize=64)
+def _harmful(files: tuple[tuple[str, int, int], ...], module: str, function: str) -> int | None:
+    """The index of the first file that crashes the process or never ends, or None."""
+    code = TRY_ALL.format(module=module, function=function)
+    command = [sys.executable, "-c", code, str(Path(__file__).parents[2])]
+    given = json.dumps([path for path, _, _ in files])
+    try:
+        done = subprocess.run(
+            command, input=given, capture_output=True, check=False, text=True, timeout=LONGEST + len(files)
+        )
+        status, said = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as expired:
+        status, said = -1, (expired.stdout or b"").decode() if isinstance(expired.stdout, bytes) else ""
+    begun = said.split()
+    return None if 0 <= status < 256 else int(begun[-1]) if begun else 0

@@ -58,7 +58,10 @@ NORMALISATIONS = {"percentile": percentile_normalisation, "min-max": min_max_nor
 
 def present_sample(volume: Volume, most: int = SAMPLED_VOXELS) -> NDArray[Any]:
     """Present values (N, channels), evenly thinned to about `most` voxels in a large volume."""
-    flat = volume.values.reshape(-1, volume.channels)
+    if volume.is_stored:
+        present: NDArray[Any] = volume.sample[np.isfinite(volume.sample).all(axis=1)]
+        return present
+    flat = volume.in_memory.reshape(-1, volume.channels)
     stride = -(-len(flat) // most)
     stride += stride % 2 == 0 and stride > 1  # an odd stride walks through all rows of an even grid
     thinned = flat[::stride]

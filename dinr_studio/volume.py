@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError, DataError
+from dinr_studio.stored import StoredValues
 
 MAX_CHANNELS = 16
 LARGEST_VALUE, SMALLEST_RANGE = 1e38, 1e-36  # what float32, in which fields are computed and written, can tell apart
+SAMPLED, SAMPLED_PIECES = 1 << 22, 128  # voxels of a stored volume that its statistics go by, and pieces they come in
 CHUNK = 1 << 22  # voxels looked at in one go, so that statistics need no second copy of the values
 
 
@@ -33,11 +36,12 @@ class Provenance:
 class Volume:
     """Values on a grid; read-only once made.
 
-    values: (*grid.shape, channels), integers or floats in the file's own type.
+    values: (*grid.shape, channels), integers or floats in the file's own type. Those of a volume too large for memory
+    stay in their file and read as NaN where they are missing; its statistics are those of a sample.
     missing: grid.shape, True where a voxel has no value (in any channel); None where nothing is missing.
     """
 
-    values: NDArray[Any]
+    values: NDArray[Any] | StoredValues
     grid: Grid
     missing: NDArray[np.bool_] | None = None
     value_unit: str = ""
@@ -52,7 +56,7 @@ class Volume:
         if self.missing is not None and self.missing.shape != self.grid.shape:
             raise ConfigError(f"A mask of shape {self.missing.shape} does not fit a grid of shape {self.grid.shape}.")
         for array in (self.values, self.missing):
-            if array is not None:
+            if isinstance(array, np.ndarray):
                 array.flags.writeable = False
 
     @property
@@ -60,21 +64,51 @@ class Volume:
         """Number of values per voxel."""
         return int(self.values.shape[-1])
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether the values stay in their file."""
+        return isinstance(self.values, StoredValues)
+
+    @property
+    def in_memory(self) -> NDArray[Any]:
+        """The values as an array; DataError where they stay in their file."""
+        if isinstance(self.values, StoredValues):
+            raise DataError("The volume is larger than memory and this needs all of it at once; crop or bin it first.")
+        return self.values
+
+    def loaded(self) -> Volume:
+        """The volume with its values in memory."""
+        if not isinstance(self.values, StoredValues):
+            return self
+        values = self.values[...]
+        return replace(self, values=values, missing=_missing(values, None))
+
+    @cached_property
+    def sample(self) -> NDArray[Any]:
+        """Values (N, channels) of voxels evenly spread through a stored volume; NaN where they are missing."""
+        if not isinstance(self.values, StoredValues):
+            raise AssertionError("a volume in memory needs no sample")
+        return _spread_sample(self.values)
+
     @cached_property
     def missing_share(self) -> float:
         """Share of voxels without a value, 0 to 1."""
+        if self.is_stored:
+            return 1.0 - float(np.isfinite(self.sample).all(axis=1).mean())
         return 0.0 if self.missing is None else float(np.count_nonzero(self.missing) / self.missing.size)
 
     @cached_property
     def channel_ranges(self) -> tuple[tuple[float, float], ...]:
         """Least and greatest present value of each channel, in the value's unit."""
-        flat = self.values.reshape(-1, self.channels)
+        flat = self.sample if self.is_stored else self.in_memory.reshape(-1, self.channels)
         absent = None if self.missing is None else self.missing.reshape(-1)
         low, high = np.full(self.channels, np.inf), np.full(self.channels, -np.inf)
         for start in range(0, len(flat), CHUNK):
             block = flat[start : start + CHUNK]
             if absent is not None:
                 block = block[~absent[start : start + CHUNK]]
+            if self.is_stored:
+                block = block[np.isfinite(block).all(axis=1)]
             if len(block):
                 low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
         return tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
@@ -91,6 +125,8 @@ class Volume:
     def cropped(self, start: Sequence[int], stop: Sequence[int]) -> Volume:
         """The part of voxels start <= index < stop along each axis, at its place in the world; a view, no copy."""
         grid = self.grid.cropped(start, stop)
+        if isinstance(self.values, StoredValues):
+            return replace(self, values=self.values.cropped(start, stop), grid=grid)
         box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
         return replace(
             self, values=self.values[box], grid=grid, missing=None if self.missing is None else self.missing[box]
@@ -102,7 +138,7 @@ class Volume:
 
 
 def make_volume(
-    values: NDArray[Any],
+    values: NDArray[Any] | StoredValues,
     grid: Grid,
     *,
     fill: float | None = None,
@@ -116,7 +152,10 @@ def make_volume(
     NaN, infinities, values equal to `fill` and those that `absent`, of values' shape, marks become missing. Raises
     DataError where a field cannot be fitted: complex, textual, empty, constant or wholly missing values.
     """
-    values = _checked_type(values)
+    _check_type(values.dtype)
+    if isinstance(values, StoredValues):
+        return _checked(Volume(values, grid, None, value_unit, channel_names, provenance))
+    values = _native(values)
     if values.ndim == len(grid.shape):
         values = values[..., np.newaxis]
     if values.size == 0:
@@ -125,7 +164,11 @@ def make_volume(
     if absent is not None and absent.any():
         anywhere = absent if absent.ndim == len(grid.shape) else np.any(absent, axis=-1)
         missing = anywhere if missing is None else missing | anywhere
-    volume = Volume(np.ascontiguousarray(values), grid, missing, value_unit, channel_names, provenance)
+    return _checked(Volume(np.ascontiguousarray(values), grid, missing, value_unit, channel_names, provenance))
+
+
+def _checked(volume: Volume) -> Volume:
+    """The volume, or DataError where no field can be fitted to its values."""
     if volume.missing_share == 1.0:
         raise DataError("Every value is missing (NaN or the declared fill); check the fill value or the dataset.")
     low, high = volume.value_range
@@ -139,18 +182,39 @@ def make_volume(
     return volume
 
 
-def _checked_type(values: NDArray[Any]) -> NDArray[Any]:
-    """The values in native byte order and a type that can be computed with, or DataError."""
-    if values.dtype.kind == "c":
+def _check_type(dtype: np.dtype[Any]) -> None:
+    """Raises DataError where values of a type cannot be computed with."""
+    if dtype.kind == "c":
         raise DataError(
-            f"The values are complex ({values.dtype}); a field learns real numbers: save the amplitude, phase, "
+            f"The values are complex ({dtype}); a field learns real numbers: save the amplitude, phase, "
             "or real and imaginary parts as separate volumes."
         )
+    if dtype.kind not in "biuf":
+        raise DataError(f"The values are of type {dtype}; integers and floating-point numbers are allowed.")
+
+
+def _native(values: NDArray[Any]) -> NDArray[Any]:
+    """The values in native byte order, truth values as numbers."""
     if values.dtype.kind == "b":
         return values.astype(np.uint8)
-    if values.dtype.kind not in "iuf":
-        raise DataError(f"The values are of type {values.dtype}; integers and floating-point numbers are allowed.")
     return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _spread_sample(values: StoredValues) -> NDArray[Any]:
+    """About SAMPLED values by channel, from pieces of blocks evenly spread through the volume."""
+    blocks = values.blocks()
+    count = min(blocks.count, SAMPLED_PIECES)
+    numbers = np.unique(np.linspace(0, blocks.count - 1, count).round().astype(np.int64))
+    most = max(1, SAMPLED // len(numbers))
+    pieces = []
+    for number in numbers:
+        start, stop = blocks.box(int(number))
+        thickness = max(1, most * (stop[0] - start[0]) // max(1, math.prod(np.subtract(stop, start))))
+        box = [slice(a, b) for a, b in zip(start, stop, strict=True)]
+        box[0] = slice(start[0], min(stop[0], start[0] + thickness))
+        piece = values[tuple(box)].reshape(-1, values.shape[-1])
+        pieces.append(piece[:: -(-len(piece) // most)])
+    return np.concatenate(pieces)
 
 
 def _can_hold(dtype: np.dtype[Any], fill: float) -> bool:

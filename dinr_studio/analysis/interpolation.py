@@ -61,7 +61,7 @@ def _between_planes(
     positions = volume.grid.axis_positions(axis)
     index = flat_to_index(voxels, volume.grid.shape)
     others = np.delete(index, axis, axis=1)
-    values = np.moveaxis(volume.values, axis, 0)
+    values = np.moveaxis(volume.in_memory, axis, 0)
     predicted = np.empty((len(voxels), volume.channels))
     for plane in np.unique(index[:, axis]):
         here = index[:, axis] == plane
@@ -102,7 +102,7 @@ def _among_scattered(
     index = flat_to_index(voxels, volume.grid.shape)
     for start, stop, here in _slabs(training, index):
         points = np.argwhere(training[start:stop])
-        values = volume.values[start:stop][training[start:stop]].astype(np.float64)
+        values = volume.in_memory[start:stop][training[start:stop]].astype(np.float64)
         points[:, 0] += start
         used = np.ptp(points, axis=0) > 0
         if not used.any():  # a single voxel to go by

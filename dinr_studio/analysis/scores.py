@@ -56,7 +56,7 @@ def relative_l2(true: NDArray[Any], predicted: NDArray[Any]) -> float:
 
 def score(volume: Volume, voxels: NDArray[np.integer[Any]], predicted: NDArray[Any], *, data_range: float) -> Scores:
     """All scores of values (N, channels) predicted at flat indices (N,) of a volume."""
-    true = volume.values.reshape(-1, volume.channels)[voxels].astype(np.float64)
+    true = volume.in_memory.reshape(-1, volume.channels)[voxels].astype(np.float64)
     return Scores(
         psnr=psnr(true, predicted, data_range),
         mae=mean_absolute_error(true, predicted),
@@ -94,7 +94,7 @@ def _planes(
     index = flat_to_index(voxels, (volume.grid.size // (rows * columns), rows, columns))
     planes = np.unique(index[:, 0])
     chosen = planes[np.linspace(0, len(planes) - 1, min(len(planes), MOST_SSIM_PLANES)).round().astype(int)]
-    stack = volume.values.reshape(-1, rows, columns, volume.channels)
+    stack = volume.in_memory.reshape(-1, rows, columns, volume.channels)
     for plane in chosen:
         here = index[:, 0] == plane
         true = _filled(volume, stack[plane].astype(np.float64), int(plane))

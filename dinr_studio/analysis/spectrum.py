@@ -103,11 +103,12 @@ def _central_part(volume: Volume, channel: int) -> tuple[NDArray[np.float64], li
     for n in volume.grid.shape:
         kept = max(1, round(n * share))
         part.append(slice((n - kept) // 2, (n - kept) // 2 + kept))
-    values = volume.values[tuple(part)][..., channel].astype(np.float64)
-    if volume.missing is None:
+    middle = volume.cropped([p.start for p in part], [p.stop for p in part]).loaded()
+    values = middle.in_memory[..., channel].astype(np.float64)
+    if middle.missing is None:
         values -= values.mean()
     else:
-        present = ~volume.missing[tuple(part)]
+        present = ~middle.missing
         mean = values[present].mean() if present.any() else 0.0
         values = np.where(present, values - mean, 0.0)
     return values.reshape([values.shape[i] for i in axes]), axes

@@ -79,7 +79,7 @@ def stack(
     cells = cells_of(voxels, volume.grid.shape)
     if cells is None:
         return None
-    true = volume.values.reshape(-1, volume.channels)[voxels].astype(np.float64)
+    true = volume.in_memory.reshape(-1, volume.channels)[voxels].astype(np.float64)
     predicted = cross_fitted(true, field, rivals["cubic"], cells, seed)
     scores = score(volume, voxels, predicted, data_range=data_range)
     singles = (field, *rivals.values())

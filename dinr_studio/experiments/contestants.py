@@ -51,7 +51,7 @@ def plain_step(batch: int, volume: Volume) -> Step:
 
 def plain_samples(volume: Volume, voxels: NDArray[np.integer[Any]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Coordinates (N, axes), each axis in [-1, 1], and values (N, channels) in [0, 1], at flat indices (N,)."""
-    values = volume.values.reshape(-1, volume.channels)[voxels].astype(np.float32)
+    values = volume.in_memory.reshape(-1, volume.channels)[voxels].astype(np.float32)
     low, high = volume.value_range
     return plain_coordinates(volume, voxels), torch.from_numpy((values - low) / (high - low))
 

@@ -24,7 +24,7 @@ class Measured:
 
     def values(self, voxels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         """The true values (N, channels) at flat indices (N,), in the data's unit."""
-        flat: NDArray[np.float64] = self.truth.values.reshape(-1, self.truth.channels)[voxels].astype(np.float64)
+        flat: NDArray[np.float64] = self.truth.in_memory.reshape(-1, self.truth.channels)[voxels].astype(np.float64)
         return flat
 
     @property
@@ -52,7 +52,7 @@ def six_fields() -> dict[str, Measured]:
 
 def noisy(volume: Volume, share: float) -> Volume:
     """The volume with normal noise, the same in every run, of `share` of its values' standard deviation."""
-    values = volume.values.astype(np.float32)
+    values = volume.in_memory.astype(np.float32)
     noise = np.random.default_rng(0).standard_normal(values.shape).astype(np.float32)
     return replace(volume, values=values + share * values.std() * noise)
 

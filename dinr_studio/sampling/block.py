@@ -39,15 +39,21 @@ def spatial_grid(grid: Grid) -> Grid:
 
 
 def data_block(volume: Volume, frame: int, channel: int, edge: int) -> Block:
-    """The data's means over cubes of voxels, so few that no axis has more than `edge`; frame counts along time."""
+    """The data's means over cubes of voxels, so few that no axis has more than `edge`; frame counts along time.
+
+    Of a volume that stays in its file each cube stands for its middle plane alone, so that not all of it is read.
+    """
     index: tuple[slice | int, ...] = tuple(frame if name == TIME_AXIS else slice(None) for name in volume.grid.axes)
-    values = volume.values[(*index, channel)]
-    factor = max(1, math.ceil(max(values.shape) / edge))
-    missing = None if volume.missing is None else volume.missing[index]
     grid = spatial_grid(volume.grid)
-    if factor == 1:
-        return Block(_read_only(_present(values, missing)), grid)
-    values = _binned(values, missing, factor)
+    factor = max(1, math.ceil(max(grid.shape) / edge))
+    if volume.is_stored and factor > 1:
+        values = _middle_planes(volume, index, channel, factor)
+    else:
+        whole = volume.values[(*index, channel)]
+        missing = None if volume.missing is None else volume.missing[index]
+        if factor == 1:
+            return Block(_read_only(_present(whole, missing)), grid)
+        values = _binned(whole, missing, factor)
     size = tuple(v * factor for v in grid.voxel_size)
     origin = tuple(o + (factor - 1) / 2 * v for o, v in zip(grid.origin, grid.voxel_size, strict=True))
     return Block(_read_only(values), Grid(values.shape, size, origin, grid.units, grid.axes))
@@ -58,6 +64,17 @@ def _present(values: NDArray[np.generic], missing: NDArray[np.bool_] | None) -> 
     if missing is not None:
         found[missing] = np.nan
     return found
+
+
+def _middle_planes(volume: Volume, index: tuple[slice | int, ...], channel: int, factor: int) -> NDArray[np.float32]:
+    """Means over squares of the middle plane of every `factor` planes along the first spatial axis."""
+    at = next(i for i, one in enumerate(index) if isinstance(one, slice))
+    planes = []
+    for first in range(0, volume.grid.shape[at], factor):
+        middle = min(first + factor // 2, volume.grid.shape[at] - 1)
+        plane = volume.values[(*index[:at], slice(middle, middle + 1), *index[at + 1 :], channel)]
+        planes.append(_binned(plane, None, factor)[0])
+    return np.stack(planes)
 
 
 def _binned(values: NDArray[np.generic], missing: NDArray[np.bool_] | None, factor: int) -> NDArray[np.float32]:

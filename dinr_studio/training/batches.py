@@ -77,7 +77,7 @@ class VoxelSource:
         limits: tuple[tuple[float, float], ...] | None = None,
     ) -> None:
         """limits: least and greatest value of each channel to clip to, in the data's unit, or None."""
-        self._values = volume.values.reshape(-1, volume.channels)
+        self._values = volume.in_memory.reshape(-1, volume.channels)
         self._grid, self._normalisation = volume.grid, normalisation
         self._slope, self._intercept = coordinates.index_affine(volume.grid)
         self._limits = None if limits is None else np.asarray(limits).T

@@ -90,9 +90,9 @@ def look_at_trajectory(field: FieldOnGrid) -> LatentProfile | None:
 
 def look_at_spectra(volume: Volume, field: FieldOnGrid, channel: int) -> Spectra:
     """Radial power spectra of data, field and residual on the volume's middle, missing voxels left out of all three."""
-    part = _middle(volume, SPECTRUM_VOXELS)
+    part = _middle(volume, SPECTRUM_VOXELS).loaded()
     values = np.concatenate(list(evaluate_slabs(field, part.grid)))
-    data = part.values.astype(np.float32)
+    data = part.in_memory.astype(np.float32)
     unit = next((part.grid.units[i] for i in part.grid.spatial), "") or "voxel"
     spectra = []
     for one in (data, values, values - data):

@@ -53,7 +53,7 @@ def stacked_export(run: Run, volume: Volume, weights: tuple[float, ...]) -> Slab
 def _normalised(part: Volume, field: FieldOnGrid) -> NDArray[np.float32]:
     """The values as a network learns them; 0 where missing."""
     samples = np.empty(part.values.shape, dtype=np.float32)
-    lines, values = samples.reshape(-1, part.channels), part.values.reshape(-1, part.channels)
+    lines, values = samples.reshape(-1, part.channels), part.in_memory.reshape(-1, part.channels)
     with np.errstate(over="ignore", invalid="ignore"):  # of what is missing
         for first in range(0, len(lines), CHUNK):
             lines[first : first + CHUNK] = field.normalisation.to_network(values[first : first + CHUNK])

@@ -12,12 +12,16 @@ PIECES, PIECE_BYTES = 64, 1 << 20  # of larger content: so many pieces, evenly s
 MOST_FILES = 4096  # of a folder whose content is looked at; of the others only name and size
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: Path, files: Sequence[Path] = ()) -> str:
     """The SHA-256 of a file; of large ones and of folders a hash, marked as such, of what stands for it all.
 
     Large files: length and evenly spread pieces (`sampled:`). Folders: names and lengths of all files, and the content
-    of each, sampled where that is much (`folder:`).
+    of each, sampled where that is much (`folder:`). Where several files were read, as `files` says: the
+    fingerprints of all (`files:`).
     """
+    if files:
+        parts = "\n".join(fingerprint(file) for file in files)
+        return "files:" + hashlib.sha256(parts.encode()).hexdigest()
     if path.is_dir():
         return _of_folder(path)
     size = path.stat().st_size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, Grid
-from dinr_studio.errors import ConfigError, DinrError, FileFormatError
-from dinr_studio.io import hdf5, images, mrc, numpy_files, tiff
-from dinr_studio.io.content import Content, DatasetEntry
+from dinr_studio.errors import DinrError, FileFormatError
+from dinr_studio.io import hdf5, images, mrc, nifti, numpy_files, tiff
+from dinr_studio.io.arranging import arranged, checked_axes, cropped, one_channel, overridden
+from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
 from dinr_studio.volume import Provenance, Volume, make_volume
 
-CHANNEL_AXIS = "c"
-AXIS_ORDER = (TIME_AXIS, *SPATIAL_AXES, CHANNEL_AXIS)
 SAMPLE_PREFIX = "sample:"
 
 Reader = tuple[Callable[[Path, str | None], Content], Callable[[Path], list[DatasetEntry]]]
@@ -30,11 +30,13 @@ READERS: dict[str, Reader] = {
     "NPY": (numpy_files.read_npy, numpy_files.list_npy),
     "NPZ": (numpy_files.read_npz, numpy_files.list_npz),
     "image": (images.read_image, images.list_image),
+    "NIfTI": (nifti.read_nifti, nifti.list_nifti),
 }
 SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".mrc", ".map", ".ccp4", ".mrcs", ".st", ".rec"), "MRC"),
     **dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), "HDF5"),
     **dict.fromkeys((".tif", ".tiff", ".btf"), "TIFF"),
+    ".nii": "NIfTI",
     ".npy": "NPY",
     ".npz": "NPZ",
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), "image"),
@@ -50,7 +52,21 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG", "image"),
     (0, b"\xff\xd8\xff", "image"),
     (208, b"MAP", "MRC"),
+    (344, b"n+1\0", "NIfTI"),
+    (344, b"ni1\0", "NIfTI"),
+    (4, b"n+2\0", "NIfTI"),
+    (4, b"ni2\0", "NIfTI"),
 )
+
+
+STORED_READERS: dict[str, Callable[[Path, str | None], Content]] = {
+    "MRC": mrc.map_mrc,
+    "HDF5": hdf5.map_hdf5,
+    "TIFF": tiff.map_tiff,
+    "NPY": numpy_files.map_npy,
+}
+SMALL = 1 << 24  # bytes of a file that is not asked how large it is when unpacked
+MEMORY_SHARE = 0.2  # of the free memory: values that need more stay in their file
 
 
 def open_volume(
@@ -63,31 +79,34 @@ def open_volume(
     fill: float | None = None,
     channel: int | None = None,
     crop: Sequence[Sequence[int]] | None = None,
+    stored: bool | None = None,
 ) -> Volume:
     """The volume in a file; what is given here overrides what the file says.
 
     path: a file, or sample:NAME. dataset: its name in an HDF5 or NPZ file. axes: one letter of t, z, y, x, c for each
     dimension of the stored array. voxel_size: one number for all spatial axes, or one for each axis (t, z, y, x order),
     in `unit`. fill: the value that means missing. channel: keep only this one, counted from 0. crop: START and STOP
-    index for each axis of the volume, of the part to keep.
+    index for each axis of the volume, of the part to keep. stored: whether the values stay in the file and are read
+    as they are needed; by default where they would fill a good part of memory, and the format allows it.
     Raises FileFormatError, DataError or ConfigError in one sentence.
     """
     path = resolve(path)
     kind = format_of(path)
-    content = _guarded(path, lambda: READERS[kind][0](path, dataset))
+    read = _reader(path, kind, dataset, stored)
+    content = _guarded(path, lambda: read(path, dataset))
     if axes is not None:
-        content = replace(content, axes=_checked_axes(axes, content))
-    values, grid = _arranged(content)
-    absent = None if content.missing is None else _arranged(replace(content, values=content.missing))[0]
-    grid = _overridden(grid, voxel_size, unit)
+        content = replace(content, axes=checked_axes(axes, content))
+    values, grid = arranged(content)
+    absent = None if content.missing is None else arranged(replace(content, values=content.missing))[0]
+    grid = overridden(grid, voxel_size, unit)
     names = content.channel_names
     if channel is not None:
-        values, names = _one_channel(values, names, channel)
+        values, names = one_channel(values, names, channel)
         absent = None if absent is None else absent[..., channel : channel + 1]
     if crop is not None:
         whole = grid
-        grid, values = _cropped(whole, values, crop)
-        absent = None if absent is None else _cropped(whole, absent, crop)[1]
+        grid, values = cropped(whole, values, crop)
+        absent = None if absent is None else cropped(whole, absent, crop)[1]
     return make_volume(
         values,
         grid,
@@ -95,7 +114,9 @@ def open_volume(
         absent=absent,
         value_unit=content.value_unit,
         channel_names=names,
-        provenance=Provenance(str(path.absolute()), fingerprint(path), kind, content.dataset, content.notes),
+        provenance=Provenance(
+            str(path.absolute()), fingerprint(path, content.files), kind, content.dataset, content.notes
+        ),
     )
 
 
@@ -139,7 +160,7 @@ def format_of(path: Path) -> str:
         return SUFFIXES[suffixes[-1]]
     try:
         with open(path, "rb") as file:
-            start = file.read(256)
+            start = file.read(512)
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
     for offset, signature, kind in SIGNATURES:
@@ -172,64 +193,27 @@ def _guarded(path: Path, read: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _checked_axes(axes: str, content: Content) -> str:
-    axes = axes.lower()
-    if len(axes) != content.values.ndim or len(set(axes)) != len(axes) or set(axes) - set(AXIS_ORDER):
-        raise ConfigError(
-            f"The axes {axes!r} do not name the array's {content.values.ndim} dimensions {content.values.shape}; "
-            "give one different letter of t, z, y, x and c for each."
+def _reader(path: Path, kind: str, dataset: str | None, stored: bool | None) -> Callable[[Path, str | None], Content]:
+    """The reader of a format that takes all values into memory, or the one that leaves them in the file."""
+    if stored is None:
+        stored = kind in STORED_READERS and _bytes_of(path, kind, dataset) > MEMORY_SHARE * available_bytes()
+    if not stored:
+        return READERS[kind][0]
+    if kind not in STORED_READERS:
+        raise FileFormatError(
+            f"{kind} files are read into memory as a whole; those that can stay on the disk are "
+            f"{', '.join(sorted(STORED_READERS))}."
         )
-    return axes
+    return STORED_READERS[kind]
 
 
-def _arranged(content: Content) -> tuple[np.ndarray[Any, Any], Grid]:
-    """Values as (t, z, y, x, channels), as far as there, and their grid."""
-    order = sorted(range(len(content.axes)), key=lambda i: AXIS_ORDER.index(content.axes[i]))
-    letters = [content.axes[i] for i in order]
-    values = content.values.transpose(order)
-    if CHANNEL_AXIS in letters:
-        letters.remove(CHANNEL_AXIS)
-    else:
-        values = values[..., np.newaxis]
-    if not letters:
-        raise FileFormatError("The array has channels but no axis to lie along; state --axes.")
-    if values.size == 0:
-        raise FileFormatError(f"The array is empty (shape {content.values.shape}); choose one that holds values.")
-    grid = Grid(
-        shape=values.shape[:-1],
-        voxel_size=tuple(float(content.voxel_size.get(axis, 1.0)) for axis in letters),
-        origin=tuple(float(content.origin.get(axis, 0.0)) for axis in letters),
-        units=tuple(content.units.get(axis, "") for axis in letters),
-        axes=tuple(letters),
-        orientation=content.orientation if set(SPATIAL_AXES) <= set(letters) else None,
-    )
-    return values, grid
-
-
-def _overridden(grid: Grid, voxel_size: Sequence[float] | None, unit: str | None) -> Grid:
-    """The grid with the user's voxel size and spatial unit."""
-    if voxel_size is not None:
-        if len(voxel_size) == 1:
-            voxel_size = [voxel_size[0] if i in grid.spatial else v for i, v in enumerate(grid.voxel_size)]
-        grid = grid.rescaled(voxel_size)
-    return grid if unit is None else grid.with_unit(unit)
-
-
-def _cropped(
-    grid: Grid, values: np.ndarray[Any, Any], crop: Sequence[Sequence[int]]
-) -> tuple[Grid, np.ndarray[Any, Any]]:
-    if len(crop) != len(grid.shape) or any(len(ends) != 2 for ends in crop):
-        raise ConfigError(
-            f"The crop box {list(crop)} does not fit axes {', '.join(grid.axes)}; give two ends for each."
-        )
-    start, stop = zip(*crop, strict=True)
-    cropped = grid.cropped(start, stop)
-    return cropped, values[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
-
-
-def _one_channel(
-    values: np.ndarray[Any, Any], names: tuple[str, ...], channel: int
-) -> tuple[np.ndarray[Any, Any], tuple[str, ...]]:
-    if not 0 <= channel < values.shape[-1]:
-        raise ConfigError(f"Channel {channel} does not exist; the file has channels 0 to {values.shape[-1] - 1}.")
-    return values[..., channel : channel + 1], names[channel : channel + 1]
+def _bytes_of(path: Path, kind: str, dataset: str | None) -> int:
+    """Length of a dataset's values, as far as that is known without reading any; else of the file."""
+    size = path.stat().st_size if path.is_file() else 0
+    if size < SMALL:
+        return size
+    for entry in _guarded(path, lambda: READERS[kind][1](path)):
+        if dataset is None or entry.name.strip("/") == dataset.strip("/"):
+            with contextlib.suppress(TypeError):
+                size = max(size, math.prod(entry.shape) * np.dtype(entry.dtype).itemsize)
+    return size

@@ -73,7 +73,7 @@ class WrittenFormat(NamedTuple):
 
 def writers() -> dict[str, WrittenFormat]:
     """For each suffix that can be written: the writer, and what tells what it cannot carry."""
-    from dinr_studio.io import hdf5, mrc, numpy_files, tiff
+    from dinr_studio.io import hdf5, mrc, nifti_writing, numpy_files, tiff
 
     hdf5_written = WrittenFormat(hdf5.Hdf5Writer, hdf5.lost_in_hdf5, tuple(hdf5.COMPRESSIONS))
     return {
@@ -81,6 +81,8 @@ def writers() -> dict[str, WrittenFormat]:
         **dict.fromkeys((".h5", ".hdf5"), hdf5_written),
         **dict.fromkeys((".tif", ".tiff"), WrittenFormat(tiff.TiffWriter, tiff.lost_in_tiff)),
         ".npy": WrittenFormat(numpy_files.NpyWriter, numpy_files.lost_in_npy),
+        ".nii": WrittenFormat(nifti_writing.NiftiWriter, nifti_writing.lost_in_nifti),
+        ".nii.gz": WrittenFormat(nifti_writing.GzippedNiftiWriter, nifti_writing.lost_in_nifti, ("gzip",)),
     }
 
 

@@ -57,7 +57,10 @@ NORMALISATIONS = {"percentile": percentile_normalisation, "min-max": min_max_nor
 
 
 def present_sample(volume: Volume, most: int = SAMPLED_VOXELS) -> NDArray[Any]:
-    """Present values (N, channels), evenly thinned to about `most` voxels in a large volume."""
+    """Present values (N, channels), evenly thinned to about `most` voxels in a large volume, or scattered samples."""
+    if volume.samples is not None:
+        samples: NDArray[Any] = volume.samples.values[:: -(-volume.samples.count // most)]
+        return samples
     if volume.is_stored:
         present: NDArray[Any] = volume.sample[np.isfinite(volume.sample).all(axis=1)]
         return present

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError, DataError
+from dinr_studio.sample_table import SampleTable
 from dinr_studio.stored import StoredValues
 
 MAX_CHANNELS = 16
@@ -39,6 +40,7 @@ class Volume:
     values: (*grid.shape, channels), integers or floats in the file's own type. Those of a volume too large for memory
     stay in their file and read as NaN where they are missing; its statistics are those of a sample.
     missing: grid.shape, True where a voxel has no value (in any channel); None where nothing is missing.
+    samples: the scattered samples that the values are means of, voxel by voxel; a field is fitted to these themselves.
     """
 
     values: NDArray[Any] | StoredValues
@@ -47,6 +49,7 @@ class Volume:
     value_unit: str = ""
     channel_names: tuple[str, ...] = ()
     provenance: Provenance = Provenance()
+    samples: SampleTable | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape[:-1] != self.grid.shape:
@@ -97,9 +100,18 @@ class Volume:
             return 1.0 - float(np.isfinite(self.sample).all(axis=1).mean())
         return 0.0 if self.missing is None else float(np.count_nonzero(self.missing) / self.missing.size)
 
+    @property
+    def count(self) -> int:
+        """How many values there are to fit to: present voxels, or scattered samples."""
+        if self.samples is not None:
+            return self.samples.count
+        return self.grid.size if self.missing_share == 0 else round(self.grid.size * (1 - self.missing_share))
+
     @cached_property
     def channel_ranges(self) -> tuple[tuple[float, float], ...]:
         """Least and greatest present value of each channel, in the value's unit."""
+        if self.samples is not None:
+            return self.samples.channel_ranges
         flat = self.sample if self.is_stored else self.in_memory.reshape(-1, self.channels)
         absent = None if self.missing is None else self.missing.reshape(-1)
         low, high = np.full(self.channels, np.inf), np.full(self.channels, -np.inf)
@@ -120,7 +132,7 @@ class Volume:
 
     def with_grid(self, grid: Grid) -> Volume:
         """The same values on a grid that was put right by the user (voxel size, unit, origin)."""
-        return replace(self, grid=grid)
+        return replace(self, grid=grid, samples=None if self.samples is None else self.samples.on(self.grid, grid))
 
     def cropped(self, start: Sequence[int], stop: Sequence[int]) -> Volume:
         """The part of voxels start <= index < stop along each axis, at its place in the world; a view, no copy."""
@@ -128,13 +140,16 @@ class Volume:
         if isinstance(self.values, StoredValues):
             return replace(self, values=self.values.cropped(start, stop), grid=grid)
         box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-        return replace(
-            self, values=self.values[box], grid=grid, missing=None if self.missing is None else self.missing[box]
-        )
+        missing = None if self.missing is None else self.missing[box]
+        samples = None if self.samples is None else self.samples.within(self.grid, start, stop)
+        return replace(self, values=self.values[box], grid=grid, missing=missing, samples=samples)
 
     def without(self, absent: NDArray[np.bool_]) -> Volume:
         """The same volume with more voxels declared missing; absent: grid.shape, True where to leave out."""
-        return replace(self, missing=absent if self.missing is None else self.missing | absent)
+        samples = self.samples
+        if samples is not None:
+            samples = samples.rows(~absent.reshape(-1)[samples.cells(self.grid)])
+        return replace(self, missing=absent if self.missing is None else self.missing | absent, samples=samples)
 
 
 def make_volume(

@@ -20,6 +20,7 @@ from dinr_studio.io.dicom_headers import Frame, files_below, frames_of, is_dicom
 from dinr_studio.io.dicom_stacks import Stack, stacks_of
 from dinr_studio.io.isolation import check_all_harmless
 from dinr_studio.io.optional import needed
+from dinr_studio.io.series import files_of, is_pattern
 
 MM, SECOND = "mm", "s"
 WHOLE_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
@@ -70,6 +71,8 @@ def _stacks(path: Path) -> list[Stack]:
         raise FileFormatError(f"{path.name} is an index of other files; open the folder that it lies in instead.")
     if path.is_dir():
         return stacks_of([frame for file in files_below(path) if is_dicom(file) for frame in frames_of(file)])
+    if is_pattern(path):
+        return stacks_of([frame for file in files_of(path) if is_dicom(file) for frame in frames_of(file)])
     own = frames_of(path)
     beside = sorted(f for f in path.parent.iterdir() if not f.name.startswith(".") and f.name != path.name)
     series = {frame.series for frame in own} - {""}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dinr_studio.errors import DinrError, FileFormatError
-from dinr_studio.io import hdf5, images, mrc, nifti, numpy_files, tiff
+from dinr_studio.io import dicom, hdf5, images, mrc, nifti, numpy_files, series, tiff
 from dinr_studio.io.arranging import arranged, checked_axes, cropped, one_channel, overridden
 from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
@@ -30,6 +30,8 @@ READERS: dict[str, Reader] = {
     "NPY": (numpy_files.read_npy, numpy_files.list_npy),
     "NPZ": (numpy_files.read_npz, numpy_files.list_npz),
     "image": (images.read_image, images.list_image),
+    "DICOM": (dicom.read_dicom, dicom.list_dicom),
+    "series": (series.read_series, series.list_series),
     "NIfTI": (nifti.read_nifti, nifti.list_nifti),
 }
 SUFFIXES: dict[str, str] = {
@@ -40,6 +42,7 @@ SUFFIXES: dict[str, str] = {
     ".npy": "NPY",
     ".npz": "NPZ",
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), "image"),
+    **dict.fromkeys((".dcm", ".dicom", ".ima"), "DICOM"),
 }
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
@@ -52,6 +55,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG", "image"),
     (0, b"\xff\xd8\xff", "image"),
     (208, b"MAP", "MRC"),
+    (128, b"DICM", "DICOM"),
     (344, b"n+1\0", "NIfTI"),
     (344, b"ni1\0", "NIfTI"),
     (4, b"n+2\0", "NIfTI"),
@@ -83,7 +87,8 @@ def open_volume(
 ) -> Volume:
     """The volume in a file; what is given here overrides what the file says.
 
-    path: a file, or sample:NAME. dataset: its name in an HDF5 or NPZ file. axes: one letter of t, z, y, x, c for each
+    path: a file, a folder or a pattern (slices/*.tif) of files that are one volume, or sample:NAME. dataset: its name
+    among several in there. axes: one letter of t, z, y, x, c for each
     dimension of the stored array. voxel_size: one number for all spatial axes, or one for each axis (t, z, y, x order),
     in `unit`. fill: the value that means missing. channel: keep only this one, counted from 0. crop: START and STOP
     index for each axis of the volume, of the part to keep. stored: whether the values stay in the file and are read
@@ -93,7 +98,7 @@ def open_volume(
     path = resolve(path)
     kind = format_of(path)
     read = _reader(path, kind, dataset, stored)
-    content = _guarded(path, lambda: read(path, dataset))
+    content = guarded(path, lambda: read(path, dataset))
     if axes is not None:
         content = replace(content, axes=checked_axes(axes, content))
     values, grid = arranged(content)
@@ -124,7 +129,7 @@ def list_datasets(path: str | Path) -> list[DatasetEntry]:
     """The arrays in a file that could be opened, without reading their values."""
     path = resolve(path)
     kind = format_of(path)
-    entries: list[DatasetEntry] = _guarded(path, lambda: READERS[kind][1](path))
+    entries: list[DatasetEntry] = guarded(path, lambda: READERS[kind][1](path))
     return entries
 
 
@@ -136,9 +141,9 @@ def resolve(path: str | Path) -> Path:
         return sample_path(str(path).removeprefix(SAMPLE_PREFIX))
     path = Path(path)
     try:
-        if path.is_dir():
+        if path.is_dir() or series.is_pattern(path):
             if folder_format(path) is None:
-                raise FileFormatError(f"{path} is a folder, of no format that is known; give one file.")
+                raise FileFormatError(f"{path} {_no_volume(path)}")
             return path
         if not path.exists():
             raise FileFormatError(f"{path} does not exist; check the name and the folder.")
@@ -149,9 +154,18 @@ def resolve(path: str | Path) -> Path:
     return path
 
 
+def _no_volume(path: Path) -> str:
+    """Why a folder or a pattern is no volume."""
+    if path.is_dir():
+        return "is a folder without DICOM images, numbered files or a Zarr store; give one file, or another folder."
+    if len(series.files_of(path)) < series.FEWEST:
+        return "fits less than two files; check the pattern."
+    return "fits files that are no numbered series (the same name but for a number); choose the pattern so."
+
+
 def format_of(path: Path) -> str:
     """The format of a file, by its suffix, else by its first bytes; of a folder, by what is in it."""
-    if path.is_dir() and (kind := folder_format(path)) is not None:
+    if (path.is_dir() or series.is_pattern(path)) and (kind := folder_format(path)) is not None:
         return kind
     suffixes = [suffix.lower() for suffix in path.suffixes]
     while suffixes and suffixes[-1] in (".gz", ".bz2"):
@@ -172,7 +186,7 @@ def format_of(path: Path) -> str:
     )
 
 
-def _guarded(path: Path, read: Callable[[], Any]) -> Any:
+def guarded(path: Path, read: Callable[[], Any]) -> Any:
     """Runs a reader; whatever a library raises at a damaged file becomes one sentence."""
     import warnings
 
@@ -212,7 +226,7 @@ def _bytes_of(path: Path, kind: str, dataset: str | None) -> int:
     size = path.stat().st_size if path.is_file() else 0
     if size < SMALL:
         return size
-    for entry in _guarded(path, lambda: READERS[kind][1](path)):
+    for entry in guarded(path, lambda: READERS[kind][1](path)):
         if dataset is None or entry.name.strip("/") == dataset.strip("/"):
             with contextlib.suppress(TypeError):
                 size = max(size, math.prod(entry.shape) * np.dtype(entry.dtype).itemsize)

@@ -19,6 +19,12 @@ AXIS_WORDS = {
     "x": ("x", "lon", "longitude", "column"),
     "c": ("c", "channel", "band"),
 }
+UNIT_NAMES = {  # units by name (as UDUNITS-2 has them), and as they stand in grids
+    "angstrom": "angstrom", "picometer": "pm", "nanometer": "nm", "micrometer": "um", "millimeter": "mm",
+    "centimeter": "cm", "meter": "m", "kilometer": "km", "nanosecond": "ns", "microsecond": "us", "millisecond": "ms",
+    "second": "s", "minute": "min", "hour": "h", "day": "d",
+}  # fmt: skip
+OTHER_NAMES = {"sec": "s", "hr": "h", "micron": "um", "µm": "um", "μm": "um", "msec": "ms", "1": "", "pixel": ""}
 UNEVEN = 1e-3  # largest relative difference of steps along an axis that still counts as regular
 
 
@@ -48,6 +54,15 @@ def spacing(positions: NDArray[Any], letter: str) -> Spacing | None:
     if step < 0:
         notes += (f"The positions along {letter} fall in the file; the values were turned round to make them rise.",)
     return Spacing(abs(step), float(positions.min()), step < 0, notes)
+
+
+def short_unit(name: str) -> str:
+    """A unit as it stands in grids: "um" for micrometer, micrometre or micrometers; as it is where it is not known."""
+    plain = name.strip().lower().replace("metre", "meter")
+    for known in (plain, plain.removesuffix("s")):
+        if known in UNIT_NAMES or known in OTHER_NAMES:
+            return UNIT_NAMES.get(known) or OTHER_NAMES.get(known, "")
+    return name.strip()
 
 
 def letter_of(name: str) -> str | None:

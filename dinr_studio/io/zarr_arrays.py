@@ -1,0 +1,264 @@
+"""One array of a Zarr store (v2 or v3): what its metadata say, which of its chunks are there, and its values.
+
+Only codecs of the standard and of the library itself are used; none of them can run code that a file brings along.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.errors import FileFormatError
+from dinr_studio.io.content import check_memory
+from dinr_studio.io.optional import needed
+from dinr_studio.io.zarr_store import Node, ZarrStore
+
+V2_CODECS = frozenset({"zlib", "gzip", "bz2", "lzma", "blosc", "zstd", "lz4", "packbits", "shuffle", "bitround"}) | {
+    *("delta", "quantize", "fixedscaleoffset", "astype"),
+    *("crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
+}
+V3_CODECS = frozenset({"bytes", "transpose", "blosc", "gzip", "zstd", "crc32c", "sharding_indexed"}) | {
+    f"numcodecs.{name}" for name in V2_CODECS
+}
+NOT_COMPRESSING = frozenset({"bytes", "transpose", "crc32c"})
+V3_TYPES = frozenset({"bool", "float16", "float32", "float64", "complex64", "complex128"}) | {
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+}
+ABSENT = 2**64 - 1  # offset and length of an inner chunk that a shard lacks
+TAKEN = "biufc"  # kinds of NumPy types that are numbers
+
+
+@dataclass(frozen=True)
+class Sharding:
+    """Files of many chunks: the inner chunks' shape, and where and how long the index of such a file is.
+
+    length: bytes of the index; None where it is encoded in another way than as plain numbers.
+    """
+
+    inner: tuple[int, ...]
+    at_end: bool
+    length: int | None
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """What the metadata of an array say. chunks: shape of what one file holds. key: start and separator of its name."""
+
+    node: Node
+    version: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...]
+    key: tuple[str, str]
+    codecs: tuple[str, ...]
+    dimension_names: tuple[str, ...] = ()
+    sharding: Sharding | None = None
+    fill: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+        return self.node.path or "/"
+
+    @property
+    def is_sensible(self) -> bool:
+        """Whether it holds numbers that could be a volume."""
+        return self.dtype.kind in TAKEN and len(self.shape) > 0 and math.prod(self.shape) > 1
+
+
+def stored_array(node: Node) -> StoredArray | None:
+    """The array at a node; None where it is none, holds no numbers, or is not described as the standard has it."""
+    if not node.is_array:
+        return None
+    try:
+        return _version_3(node) if node.metadata.get("zarr_format") == 3 else _version_2(node)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _version_2(node: Node) -> StoredArray | None:
+    found = node.metadata
+    if not isinstance(found["dtype"], str):
+        return None
+    dtype = np.dtype(found["dtype"])
+    used = [codec for codec in (*(found.get("filters") or ()), found.get("compressor")) if codec is not None]
+    names = node.attributes.get("_ARRAY_DIMENSIONS", ())
+    return StoredArray(
+        node,
+        2,
+        _whole(found["shape"]),
+        dtype,
+        _whole(found["chunks"]),
+        ("", str(found.get("dimension_separator", "."))),
+        tuple(str(codec["id"]) for codec in used),
+        tuple(str(name) for name in names),
+        fill=_number(found.get("fill_value")),
+    )
+
+
+def _version_3(node: Node) -> StoredArray | None:
+    found = node.metadata
+    if found["data_type"] not in V3_TYPES or found["chunk_grid"]["name"] != "regular":
+        return None
+    chunks = _whole(found["chunk_grid"]["configuration"]["chunk_shape"])
+    encoding = found["chunk_key_encoding"]
+    default = encoding["name"] == "default"
+    separator = str(encoding.get("configuration", {}).get("separator", "/" if default else "."))
+    codecs = tuple(found["codecs"])
+    names = found.get("dimension_names") or ()
+    return StoredArray(
+        node,
+        3,
+        _whole(found["shape"]),
+        np.dtype(found["data_type"]),
+        chunks,
+        (f"c{separator}" if default else "", separator),
+        tuple(_names_of(codecs)),
+        tuple(name or "" for name in names),
+        _sharding(codecs),
+        _number(found.get("fill_value")),
+    )
+
+
+def _names_of(codecs: Iterable[Any]) -> Iterable[str]:
+    """The names of codecs, those within shards too."""
+    for codec in codecs:
+        yield codec if isinstance(codec, str) else str(codec["name"])
+        inner = {} if isinstance(codec, str) else codec.get("configuration", {})
+        for part in ("codecs", "index_codecs"):
+            yield from _names_of(inner.get(part, ()))
+
+
+def _sharding(codecs: tuple[Any, ...]) -> Sharding | None:
+    """How files are divided, where the only codec of the whole is sharding."""
+    if len(codecs) != 1 or isinstance(codecs[0], str) or codecs[0]["name"] != "sharding_indexed":
+        return None
+    given = codecs[0]["configuration"]
+    index = tuple(_names_of(given.get("index_codecs", ())))
+    little = all(c.get("configuration", {}).get("endian", "little") == "little" for c in given.get("index_codecs", ()))
+    length = {("bytes",): 0, ("bytes", "crc32c"): 4}.get(index) if little else None
+    return Sharding(_whole(given["chunk_shape"]), given.get("index_location", "end") == "end", length)
+
+
+def _whole(numbers: Any) -> tuple[int, ...]:
+    if any(not isinstance(n, int) or isinstance(n, bool) or n < 0 for n in numbers):
+        raise ValueError
+    return tuple(numbers)
+
+
+def _number(fill: Any) -> float | None:
+    try:
+        return float(fill)  # JSON has no NaN; both versions write it as text
+    except (TypeError, ValueError):
+        return None
+
+
+def values_of(store: ZarrStore, array: StoredArray) -> tuple[NDArray[Any], NDArray[np.bool_] | None, tuple[str, ...]]:
+    """The values of an array, where its chunks are missing (of the values' shape; None where none is), and notes.
+
+    Raises FileFormatError where a codec is not known, nothing is stored, or memory is short.
+    """
+    _check_codecs(store, array)
+    if min(array.chunks, default=1) < 1 or len(array.chunks) != len(array.shape):
+        raise FileFormatError(
+            f"{array.name} in {store.path.name} has chunks {array.chunks} for shape {array.shape}; use an intact copy."
+        )
+    size = math.prod(array.shape) * array.dtype.itemsize
+    chunk = math.prod(array.chunks) * array.dtype.itemsize
+    check_memory(store.path.name, max(size + math.prod(array.shape), size + chunk))
+    files = _chunk_files(store, array)
+    if not files:
+        raise FileFormatError(f"No chunk of {array.name} is in {store.path.name}: its values are all missing.")
+    if set(array.codecs) <= NOT_COMPRESSING and (short := [n for n, (_, length) in files.items() if length < chunk]):
+        raise FileFormatError(f"The chunk {short[0]} of {array.name} in {store.path.name} is truncated; use a copy.")
+    absent, notes = _absent(store, array, files)
+    return _read(store, array), absent, notes
+
+
+def _check_codecs(store: ZarrStore, array: StoredArray) -> None:
+    known = V2_CODECS if array.version == 2 else V3_CODECS
+    for name in array.codecs:
+        if name not in known:
+            raise FileFormatError(
+                f"{array.name} in {store.path.name} is encoded by {name[:40]}, which is not used here; "
+                f"allowed are {', '.join(sorted(known))}: save it with one of these."
+            )
+
+
+def _chunk_files(store: ZarrStore, array: StoredArray) -> Mapping[str, tuple[tuple[int, ...], int]]:
+    """Index and length of every chunk file that is there, by its path below the array."""
+    prefix, separator = array.key
+    counts = [-(-n // c) for n, c in zip(array.shape, array.chunks, strict=True)]
+    found = {}
+    for name, length in store.below(array.node.path).items():
+        parts = name.removeprefix(prefix).split(separator)
+        if not name.startswith(prefix) or len(parts) != len(counts) or not all(part.isdecimal() for part in parts):
+            continue
+        index = tuple(int(part) for part in parts)
+        if all(i < count for i, count in zip(index, counts, strict=True)):
+            found[name] = index, length
+    return found
+
+
+def _absent(
+    store: ZarrStore, array: StoredArray, files: Mapping[str, tuple[tuple[int, ...], int]]
+) -> tuple[NDArray[np.bool_] | None, tuple[str, ...]]:
+    """Where no value is stored, of the array's shape, and a note on it."""
+    parts = array.chunks
+    notes: tuple[str, ...] = ()
+    inner = (1,) * len(parts)
+    sharding = array.sharding
+    if sharding is not None and sharding.length is not None:
+        inner = tuple(-(-n // c) for n, c in zip(parts, sharding.inner, strict=True))
+        parts = sharding.inner
+    elif "sharding_indexed" in array.codecs:
+        notes = ("Chunks that are missing within shards could not be told from fill values.",)
+    counts = tuple(-(-n // c) * i for n, c, i in zip(array.shape, array.chunks, inner, strict=True))
+    check_memory(store.path.name, math.prod(counts))
+    there = np.zeros(counts, dtype=bool)
+    for name, (index, length) in files.items():
+        box = tuple(slice(i * n, (i + 1) * n) for i, n in zip(index, inner, strict=True))
+        there[box] = _in_file(store, array, name, length, inner)
+    within = tuple(slice(-(-n // c)) for n, c in zip(array.shape, parts, strict=True))
+    there = there[within]
+    if there.all():
+        return None, notes
+    count = f"{there.size - np.count_nonzero(there):,} of {there.size:,} chunks"
+    known = array.fill is not None and not math.isnan(array.fill)
+    fill = f", although its fill value ({array.fill:g}) may be meant" if known else ""
+    notes += (f"{count} are not stored; what lies in them counts as missing{fill}.",)
+    absent = ~there
+    for axis, part in enumerate(parts):
+        absent = np.repeat(absent, part, axis=axis)[(slice(None),) * axis + (slice(array.shape[axis]),)]
+    return absent, notes
+
+
+def _in_file(
+    store: ZarrStore, array: StoredArray, name: str, length: int, inner: tuple[int, ...]
+) -> NDArray[np.bool_] | bool:
+    """Which inner chunks a chunk's file holds: of a shard, those in its index of offsets and lengths; else all."""
+    sharding = array.sharding
+    if sharding is None or sharding.length is None:
+        return True
+    numbers = 16 * math.prod(inner)
+    whole = numbers + sharding.length
+    if length < whole:
+        raise FileFormatError(f"The shard {name} of {array.name} in {store.path.name} is truncated; use a copy.")
+    key = f"{array.node.path}/{name}" if array.node.path else name
+    index = np.frombuffer(store.tail(key, -whole if sharding.at_end else 0, numbers), dtype="<u8").reshape(*inner, 2)
+    there: NDArray[np.bool_] = index[..., 0] != ABSENT
+    return there
+
+
+def _read(store: ZarrStore, array: StoredArray) -> NDArray[Any]:
+    zarr = needed("zarr", "zarr", "Zarr")
+    path = f"{store.prefix}{array.node.path}".strip("/")
+    with closing(store.opened()) as opened:
+        values: NDArray[Any] = zarr.open_array(opened, path=path, mode="r", zarr_format=array.version)[...]
+    return np.asarray(values)

@@ -17,6 +17,7 @@ from dinr_studio.io.arranging import arranged, checked_axes, cropped, one_channe
 from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
+from dinr_studio.io.zarr_reading import list_zarr, read_zarr
 from dinr_studio.volume import Provenance, Volume, make_volume
 
 SAMPLE_PREFIX = "sample:"
@@ -30,6 +31,7 @@ READERS: dict[str, Reader] = {
     "NPY": (numpy_files.read_npy, numpy_files.list_npy),
     "NPZ": (numpy_files.read_npz, numpy_files.list_npz),
     "image": (images.read_image, images.list_image),
+    "Zarr": (read_zarr, list_zarr),
     "DICOM": (dicom.read_dicom, dicom.list_dicom),
     "series": (series.read_series, series.list_series),
     "NIfTI": (nifti.read_nifti, nifti.list_nifti),
@@ -40,6 +42,7 @@ SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".tif", ".tiff", ".btf"), "TIFF"),
     ".nii": "NIfTI",
     ".npy": "NPY",
+    **dict.fromkeys((".zarr", ".zip", ".ozx"), "Zarr"),
     ".npz": "NPZ",
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), "image"),
     **dict.fromkeys((".dcm", ".dicom", ".ima"), "DICOM"),

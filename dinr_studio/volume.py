@@ -169,7 +169,7 @@ def make_volume(
     """
     _check_type(values.dtype)
     if isinstance(values, StoredValues):
-        return _checked(Volume(values, grid, None, value_unit, channel_names, provenance))
+        return checked(Volume(values, grid, None, value_unit, channel_names, provenance))
     values = _native(values)
     if values.ndim == len(grid.shape):
         values = values[..., np.newaxis]
@@ -179,10 +179,10 @@ def make_volume(
     if absent is not None and absent.any():
         anywhere = absent if absent.ndim == len(grid.shape) else np.any(absent, axis=-1)
         missing = anywhere if missing is None else missing | anywhere
-    return _checked(Volume(np.ascontiguousarray(values), grid, missing, value_unit, channel_names, provenance))
+    return checked(Volume(np.ascontiguousarray(values), grid, missing, value_unit, channel_names, provenance))
 
 
-def _checked(volume: Volume) -> Volume:
+def checked(volume: Volume) -> Volume:
     """The volume, or DataError where no field can be fitted to its values."""
     if volume.missing_share == 1.0:
         raise DataError("Every value is missing (NaN or the declared fill); check the fill value or the dataset.")

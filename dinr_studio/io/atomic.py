@@ -1,4 +1,4 @@
-"""Files that are either wholly there or not there: written under a temporary name, then moved into place."""
+"""Files and folders that are either wholly there or not at all: written under a temporary name, then moved into place."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dinr_studio.errors import OutputError
+from dinr_studio.io.folders import is_zarr_store
 
 SPARE_BYTES = 16 << 20  # left free on the disk beside what a file needs
 LONGEST_NAME = 255  # bytes, on all common file systems
@@ -40,13 +41,70 @@ def atomic_output(path: Path, *, force: bool) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path, *, force: bool) -> Iterator[Path]:
+    """As `atomic_output`, for a new folder, empty at first; `force` replaces a Zarr store and no other folder.
+
+    What was there is moved aside before the new folder takes its name, and deleted at the very end.
+    """
+    path = Path(path)
+    with _refusals_in_words(path):
+        _check_replaced(path, force)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent))
+    try:
+        with _refusals_in_words(path):
+            yield temporary
+            _put_folder_in_place(temporary, path, force)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_replaced(path: Path, force: bool) -> None:
+    """Raises OutputError where a new folder may not take a name."""
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_dir():
+        raise OutputError(f"{path} is a file or a link, and a folder is to be written; choose another name.")
+    if not force:
+        raise _exists(path)
+    if not is_zarr_store(path):
+        raise OutputError(f"{path} is a folder that is no Zarr store; it is never replaced: choose another name.")
+
+
+def _put_folder_in_place(temporary: Path, path: Path, force: bool) -> None:
+    """Moves the finished folder to its name, with its files on the disk first and the usual permissions."""
+    for place, _, names in os.walk(temporary):
+        for name in names:
+            with open(Path(place, name), "rb+") as content:
+                os.fsync(content.fileno())
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(temporary, 0o777 & ~mask)
+    _check_replaced(path, force)
+    if not path.exists():
+        os.rename(temporary, path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent))
+    try:
+        os.rename(path, aside / path.name)
+        try:
+            os.rename(temporary, path)
+        except OSError:
+            os.rename(aside / path.name, path)
+            raise
+    except OSError:
+        os.rmdir(aside)  # refuses where the old folder is still in it
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def check_place(path: Path) -> None:
     """Raises OutputError where no file can be made under a name, before any work is done for it."""
     path = Path(path).absolute()
     with _refusals_in_words(path):
         if len(os.fsencode(path.name)) > LONGEST_NAME:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-        if path.is_dir():
+        if path.is_dir() and not (path.suffix.lower() == ".zarr" and is_zarr_store(path)):
             raise OutputError(f"{path} is a folder; name a file.")
         os.listdir(path.parent)
         if not os.access(path.parent, os.W_OK | os.X_OK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -32,3 +33,10 @@ def _format_of_files(path: Path) -> str | None:
 def is_zarr_store(path: Path) -> bool:
     """Whether a folder has the metadata of a Zarr group or array at its root, whatever its name."""
     return path.is_dir() and any((path / mark).is_file() for mark in ZARR_MARKS)
+
+
+def length_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(Path(place, name).stat().st_size for place, _, names in os.walk(path) for name in names)

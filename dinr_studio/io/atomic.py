@@ -1,4 +1,4 @@
-"""Files and folders that are either wholly there or not at all: written under a temporary name, then moved into place."""
+"""Files and folders, wholly there or not at all: written under a temporary name, then moved into place."""
 
 from __future__ import annotations
 

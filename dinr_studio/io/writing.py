@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import OutputError
+from dinr_studio.io.atomic import atomic_folder, atomic_output
 
 DTYPES = ("float32", "float16", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32")
 METRES = {
@@ -64,22 +65,30 @@ OpenWriter = Callable[[Path, VolumeHeader], VolumeWriter]
 
 
 class WrittenFormat(NamedTuple):
-    """How a format is written; compressions: the ways in which it can compress the values, its usual one first."""
+    """How a format is written.
+
+    compressions: the ways in which it can compress the values, its usual one first. output: makes what is written to
+    until it is finished, a temporary file or folder.
+    """
 
     open: OpenWriter
     lost: Lost
     compressions: tuple[str, ...] = ("none",)
+    output: Callable[..., AbstractContextManager[Path]] = atomic_output
 
 
 def writers() -> dict[str, WrittenFormat]:
     """For each suffix that can be written: the writer, and what tells what it cannot carry."""
-    from dinr_studio.io import hdf5, mrc, nifti_writing, numpy_files, tiff
+    from dinr_studio.io import hdf5, mrc, nifti_writing, numpy_files, tiff, zarr_writing
 
     hdf5_written = WrittenFormat(hdf5.Hdf5Writer, hdf5.lost_in_hdf5, tuple(hdf5.COMPRESSIONS))
     return {
         **dict.fromkeys((".mrc", ".map", ".ccp4"), WrittenFormat(mrc.MrcWriter, mrc.lost_in_mrc)),
         **dict.fromkeys((".h5", ".hdf5"), hdf5_written),
         **dict.fromkeys((".tif", ".tiff"), WrittenFormat(tiff.TiffWriter, tiff.lost_in_tiff)),
+        ".zarr": WrittenFormat(
+            zarr_writing.ZarrWriter, zarr_writing.lost_in_zarr, zarr_writing.COMPRESSIONS, atomic_folder
+        ),
         ".npy": WrittenFormat(numpy_files.NpyWriter, numpy_files.lost_in_npy),
         ".nii": WrittenFormat(nifti_writing.NiftiWriter, nifti_writing.lost_in_nifti),
         ".nii.gz": WrittenFormat(nifti_writing.GzippedNiftiWriter, nifti_writing.lost_in_nifti, ("gzip",)),
@@ -123,6 +132,11 @@ def lost_by(header: VolumeHeader, path: Path) -> tuple[str, ...]:
             f"{written_suffix(path)} files cannot be compressed by {header.compression}; choose {' or '.join(known)}."
         )
     return lost
+
+
+def output_at(path: Path, *, force: bool) -> AbstractContextManager[Path]:
+    """What the format of `path` is written to until it is finished: a temporary file or folder; see `atomic_output`."""
+    return _writer_for(path).output(path, force=force)
 
 
 @contextmanager

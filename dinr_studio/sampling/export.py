@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import OutputError
-from dinr_studio.io.atomic import atomic_output, check_free_space
-from dinr_studio.io.writing import DTYPES, VolumeHeader, lost_by, open_writer
+from dinr_studio.io.atomic import check_free_space
+from dinr_studio.io.writing import DTYPES, VolumeHeader, lost_by, open_writer, output_at
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs, values_at_indices
 
 MEASUREMENTS = 5
@@ -74,7 +74,7 @@ def export(
     )
     lost = lost_by(header, path)
     started = time.perf_counter()
-    with atomic_output(path, force=force) as temporary:
+    with output_at(path, force=force) as temporary:
         check_free_space(path, header.value_bytes)
         done = clipped = 0
         with open_writer(temporary, header, path) as writer:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dinr_studio.errors import DinrError, FileFormatError
-from dinr_studio.io import dicom, hdf5, images, mrc, nifti, numpy_files, series, tiff
+from dinr_studio.io import dicom, hdf5, images, mrc, nifti, nrrd_files, numpy_files, series, tiff
 from dinr_studio.io.arranging import arranged, checked_axes, cropped, one_channel, overridden
 from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
@@ -35,12 +35,14 @@ READERS: dict[str, Reader] = {
     "DICOM": (dicom.read_dicom, dicom.list_dicom),
     "series": (series.read_series, series.list_series),
     "NIfTI": (nifti.read_nifti, nifti.list_nifti),
+    "NRRD": (nrrd_files.read_nrrd, nrrd_files.list_nrrd),
 }
 SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".mrc", ".map", ".ccp4", ".mrcs", ".st", ".rec"), "MRC"),
     **dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), "HDF5"),
     **dict.fromkeys((".tif", ".tiff", ".btf"), "TIFF"),
     ".nii": "NIfTI",
+    **dict.fromkeys((".nrrd", ".nhdr"), "NRRD"),
     ".npy": "NPY",
     **dict.fromkeys((".zarr", ".zip", ".ozx"), "Zarr"),
     ".npz": "NPZ",
@@ -63,6 +65,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (344, b"ni1\0", "NIfTI"),
     (4, b"n+2\0", "NIfTI"),
     (4, b"ni2\0", "NIfTI"),
+    (0, b"NRRD000", "NRRD"),
 )
 
 

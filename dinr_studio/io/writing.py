@@ -79,7 +79,7 @@ class WrittenFormat(NamedTuple):
 
 def writers() -> dict[str, WrittenFormat]:
     """For each suffix that can be written: the writer, and what tells what it cannot carry."""
-    from dinr_studio.io import hdf5, mrc, nifti_writing, numpy_files, tiff, zarr_writing
+    from dinr_studio.io import hdf5, mrc, nifti_writing, nrrd_writing, numpy_files, tiff, zarr_writing
 
     hdf5_written = WrittenFormat(hdf5.Hdf5Writer, hdf5.lost_in_hdf5, tuple(hdf5.COMPRESSIONS))
     return {
@@ -92,6 +92,7 @@ def writers() -> dict[str, WrittenFormat]:
         ".npy": WrittenFormat(numpy_files.NpyWriter, numpy_files.lost_in_npy),
         ".nii": WrittenFormat(nifti_writing.NiftiWriter, nifti_writing.lost_in_nifti),
         ".nii.gz": WrittenFormat(nifti_writing.GzippedNiftiWriter, nifti_writing.lost_in_nifti, ("gzip",)),
+        ".nrrd": WrittenFormat(nrrd_writing.NrrdWriter, nrrd_writing.lost_in_nrrd, nrrd_writing.COMPRESSIONS),
     }
 
 

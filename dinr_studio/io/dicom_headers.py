@@ -6,9 +6,10 @@ series their number and description.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ TIMES = ("TemporalPositionIdentifier", "TriggerTime", "FrameReferenceTime", "Acq
 KINDS = ("ImageType", "EchoTime", "DiffusionBValue")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One image: the frame `index` of a file.
 
@@ -104,6 +105,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 def frames_of(path: Path) -> list[Frame]:
     """The frames of a DICOM file, none where it holds no image; FileFormatError where it is damaged."""
     pydicom = needed("pydicom", "medical", "DICOM")
+    logging.getLogger("pydicom").propagate = False  # it may quote the file, and with it the patient
     damage = FileFormatError(
         f"{path.name} is damaged or no DICOM file: its header cannot be read; use an intact copy, or move it away."
     )
@@ -150,13 +152,11 @@ def _frames(path: Path, header: Any) -> list[Frame]:
 
 def _moved(frame: Frame, index: int, offsets: Sequence[float]) -> Frame:
     """The frame of another index in its file, which says nothing of each frame but, maybe, how far away it lies."""
-    from dataclasses import replace
-
     position = None
     if offsets and frame.position is not None and frame.directions is not None:
         normal = np.cross(frame.directions[:3], frame.directions[3:])
         position = tuple(float(v) for v in np.asarray(frame.position) + normal * (offsets[index] - offsets[0]))
-    return replace(frame, index=index, position=position)
+    return replace(frame, index=index, position=position, instance=f"{frame.instance}/{index}")
 
 
 class _Described:

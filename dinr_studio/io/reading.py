@@ -17,10 +17,12 @@ from dinr_studio.io.arranging import arranged, checked_axes, cropped, one_channe
 from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
+from dinr_studio.io.masks import with_mask
 from dinr_studio.io.zarr_reading import list_zarr, read_zarr
 from dinr_studio.volume import Provenance, Volume, make_volume
 
 SAMPLE_PREFIX = "sample:"
+MASK_MARK = "+mask:"  # between the fingerprints of a volume and its mask
 
 Reader = tuple[Callable[[Path, str | None], Content], Callable[[Path], list[DatasetEntry]]]
 
@@ -90,23 +92,29 @@ def open_volume(
     channel: int | None = None,
     crop: Sequence[Sequence[int]] | None = None,
     stored: bool | None = None,
+    mask: str | None = None,
 ) -> Volume:
     """The volume in a file; what is given here overrides what the file says.
 
     path: a file, a folder or a pattern (slices/*.tif) of files that are one volume, or sample:NAME. dataset: its name
-    among several in there. axes: one letter of t, z, y, x, c for each
-    dimension of the stored array. voxel_size: one number for all spatial axes, or one for each axis (t, z, y, x order),
-    in `unit`. fill: the value that means missing. channel: keep only this one, counted from 0. crop: START and STOP
-    index for each axis of the volume, of the part to keep. stored: whether the values stay in the file and are read
-    as they are needed; by default where they would fill a good part of memory, and the format allows it.
+    among several in there. axes: one letter of t, z, y, x, c for each dimension of the stored array. voxel_size: one
+    number for all spatial axes, or one for each axis (t, z, y, x order), in `unit`. fill: the value that means missing.
+    channel: keep only this one, counted from 0. crop: START and STOP index for each axis of the volume, of the part to
+    keep. stored: whether the values stay in the file and are read as they are needed; by default where they would fill
+    a good part of memory, and the format allows it. mask: a second file on the same grid, whose zeros (or False, or
+    NaN) mark voxels that count as missing; its fingerprint goes into the volume's.
     Raises FileFormatError, DataError or ConfigError in one sentence.
     """
     path = resolve(path)
     kind = format_of(path)
-    read = _reader(path, kind, dataset, stored)
+    read = _reader(path, kind, dataset, stored if mask is None else False)
     content = guarded(path, lambda: read(path, dataset))
     if axes is not None:
         content = replace(content, axes=checked_axes(axes, content))
+    known = fingerprint(path, content.files)
+    if mask is not None:
+        content, mark = with_mask(content, mask, axes)
+        known += MASK_MARK + mark
     values, grid = arranged(content)
     absent = None if content.missing is None else arranged(replace(content, values=content.missing))[0]
     grid = overridden(grid, voxel_size, unit)
@@ -126,7 +134,7 @@ def open_volume(
         value_unit=content.value_unit,
         channel_names=names,
         provenance=Provenance(
-            str(path.absolute()), fingerprint(path, content.files), kind, content.dataset, content.notes
+            str(path.absolute()), known, kind, content.dataset, content.notes
         ),
     )
 

@@ -23,6 +23,7 @@ from dinr_studio.io.optional import needed
 
 LONGEST_HEADER = 1 << 20
 LONGEST_SKIP = 1 << 28
+LONGEST_NUMBER = 64  # characters of a value in a file of text
 BASE_BYTES = {
     "char": 1, "int8": 1, "short": 2, "short int": 2, "int16": 2, "int": 4, "int32": 4, "longlong": 8,
     "long long": 8, "long long int": 8, "int64": 8, "float": 4, "double": 8,
@@ -128,6 +129,9 @@ def _check_claims(header: _Header) -> None:
     values = math.prod(header.shape)
     claimed = (2 * values - 1 if encoding in TEXT else values * header.itemsize) + max(0, skipped)
     check_claim(header.values_in, claimed + (0 if compressed else header.offset), compressed=compressed)
+    most = LONGEST_SKIP + values * (LONGEST_NUMBER if encoding in TEXT else header.itemsize)
+    if not compressed and header.values_in.stat().st_size > most:  # pynrrd would read it all
+        raise FileFormatError(f"{header.values_in.name} is far longer than the header says; use the right data file.")
 
 
 def _values(header: _Header) -> NDArray[Any]:

@@ -49,7 +49,7 @@ def _header_lines(header: VolumeHeader) -> list[str]:
         f"kinds: {_row(['vector'] * channels + kinds)}",
         f"encoding: {'raw' if header.compression == 'none' else 'gzip'}",
         "endian: little",
-        *([f"sample units: {_quoted(header.value_unit)}"] if header.value_unit else []),
+        *([f"sample units: {' '.join(header.value_unit.split())}"] if header.value_unit else []),
     ]
 
 

@@ -11,7 +11,12 @@ import typer
 from dinr_studio.cli import values
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
-DataFile = Annotated[str, typer.Argument(metavar="FILE", help="A volume file, or sample:NAME.")]
+DataFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE", help="A volume file, a folder or a quoted pattern ('slices/*.tif') of files, or sample:NAME."
+    ),
+]
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.dinr", help="A run file that `fit` has written.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 Dataset = Annotated[str | None, typer.Option(help="Dataset to open, in a file that holds several.")]
@@ -21,6 +26,9 @@ VoxelSize = Annotated[
 ]
 Unit = Annotated[str | None, typer.Option(help="Unit of the voxel size, such as angstrom, nm, mm or m.")]
 Fill = Annotated[float | None, typer.Option(help="Value that means missing.")]
+Mask = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Second file on the same grid; voxels where it is 0 are left out.")
+]
 Channel = Annotated[int | None, typer.Option(help="Use this channel only, counted from 0.")]
 Data = Annotated[str | None, typer.Option("--data", help="The data file, where it is not where it was at the fit.")]
 Factor = Annotated[str | None, typer.Option(help="Voxels per old voxel, one number or one per axis.")]
@@ -39,11 +47,12 @@ def info(
     unit: Unit = None,
     fill: Fill = None,
     channel: Channel = None,
+    mask: Mask = None,
 ) -> None:
     """Shape, axes, voxel size, units, range and missing share of a volume, and the datasets in its file."""
     from dinr_studio.cli import inspecting
 
-    options = _open_options(dataset, axes, voxel_size, unit, fill, channel)
+    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, mask)
     described = inspecting.describe(file, options)
     _print_json(described) if as_json else inspecting.print_description(described)
 
@@ -82,6 +91,7 @@ def fit(
     unit: Unit = None,
     fill: Fill = None,
     channel: Channel = None,
+    mask: Mask = None,
 ) -> None:
     """Fits a neural field to a volume, judges it on held-out voxels, and writes the run file."""
     from dinr_studio.cli import fitting
@@ -107,7 +117,7 @@ def fit(
     changes = {name: value for name, value in given.items() if value is not None}
     changes |= dict(values.setting(text) for text in settings or ())
     request = fitting.FitRequest(
-        file, output, preset, family, changes, _open_options(dataset, axes, voxel_size, unit, fill, channel)
+        file, output, preset, family, changes, _open_options(dataset, axes, voxel_size, unit, fill, channel, mask)
     )
     result = fitting.resume_fit(request) if resume else fitting.new_fit(request, force=force)
     _print_json(result) if as_json else fitting.print_result(result)
@@ -236,6 +246,7 @@ def _open_options(
     unit: str | None,
     fill: float | None,
     channel: int | None,
+    mask: str | None,
 ) -> dict[str, Any]:
     """What was said about opening the file, by keyword of open_volume."""
     sizes = values.numbers(voxel_size, "--voxel-size")
@@ -246,6 +257,7 @@ def _open_options(
         "unit": unit,
         "fill": fill,
         "channel": channel,
+        "mask": mask if mask is None or mask.startswith("sample:") else str(Path(mask).absolute()),
     }
     return {name: value for name, value in given.items() if value is not None}
 

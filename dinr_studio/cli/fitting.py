@@ -73,6 +73,7 @@ def resume_fit(request: FitRequest) -> dict[str, Any]:
         named = ", ".join([*fixed, *(["family"] if request.family else [])])
         raise ConfigError(f"A resumed run keeps its settings, so {named} cannot be changed; leave it out, or fit anew.")
     from dinr_studio.io import open_volume
+    from dinr_studio.training.run_data import options_of, what_changed
     from dinr_studio.training.run_file import read_run
 
     run = read_run(request.output)
@@ -80,9 +81,15 @@ def resume_fit(request: FitRequest) -> dict[str, Any]:
         raise ConfigError(
             f"A resumed run keeps its settings, those of preset {run.config.preset}; leave --preset out, or fit anew."
         )
-    options = {**run.open_options, **request.open_options}
+    options = {**options_of(run, request.output), **request.open_options}
     volume = open_volume(request.file, **options)
-    if volume.provenance.sha256 != run.provenance.sha256:
+    changed = what_changed(run, volume)
+    if changed == "mask":
+        raise RunFileError(
+            f"The mask is not the one that {request.output} was fitted with "
+            f"({run.open_options.get('mask') or 'none'}); resume with that one, or fit anew."
+        )
+    if changed:
         raise RunFileError(
             f"{request.file} is not the file that {request.output} was fitted to ({run.provenance.file}); "
             "resume with that one, or fit anew."

@@ -19,7 +19,7 @@ def describe(file: str, options: dict[str, Any]) -> dict[str, Any]:
 
     entries = list_datasets(file)
     datasets = [entry.name for entry in entries]
-    listing = [{"name": e.name, "shape": list(e.shape), "dtype": e.dtype} for e in entries]
+    listing = [{"name": e.name, "shape": list(e.shape), "dtype": e.dtype, "about": e.about} for e in entries]
     try:
         volume = open_volume(file, **options)
     except FileFormatError:
@@ -55,7 +55,7 @@ def print_description(described: dict[str, Any]) -> None:
     if described["shape"] is None:
         typer.echo(f"{described['file']} holds several datasets; choose one with --dataset:")
         for entry in described["dataset_details"]:
-            typer.echo(f"  {entry['name']}  {tuple(entry['shape'])}  {entry['dtype']}")
+            typer.echo(f"  {entry['name']}  {tuple(entry['shape'])}  {entry['dtype']}  {entry['about']}".rstrip())
         return
     units = described["unit"]
     size = " x ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["voxel_size"], units, strict=True))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from dinr_studio.errors import DataNotFound
+from dinr_studio.errors import DataNotFound, RunFileError
 from dinr_studio.io import open_volume
+from dinr_studio.io.reading import MASK_MARK, SAMPLE_PREFIX
+from dinr_studio.io.series import is_pattern
 from dinr_studio.training.run import Run
 from dinr_studio.volume import Volume
 
@@ -19,14 +22,40 @@ def volume_of(run: Run, run_path: Path, data: str | None = None) -> Volume:
             raise DataNotFound(
                 f"The data file {run.provenance.file} is not there any more; say where it is with --data FILE."
             )
-    volume = open_volume(file, **run.open_options)
-    if volume.provenance.sha256 != run.provenance.sha256:
+    volume = open_volume(file, **options_of(run, run_path))
+    changed = what_changed(run, volume)
+    if changed == "mask":
+        raise RunFileError(f"The mask {run.open_options['mask']} has changed since the fit; put the old one back.")
+    if changed:
         raise DataNotFound(f"{file} is not the file that the run was fitted to; give the right one with --data FILE.")
     return volume
 
 
+def options_of(run: Run, run_path: Path) -> dict[str, Any]:
+    """How to open the run's data again: as at the fit, the mask from beside the run file where it is not where it was.
+
+    Raises RunFileError where it is gone.
+    """
+    options = dict(run.open_options)
+    mask = str(options.get("mask") or "")
+    if mask and not mask.startswith(SAMPLE_PREFIX) and not _exists(Path(mask)):
+        beside = run_path.parent / Path(mask).name
+        if not _exists(beside):
+            raise RunFileError(f"The mask {mask} is not there any more; put it back, or beside {run_path.name}.")
+        options["mask"] = str(beside)
+    return options
+
+
+def what_changed(run: Run, volume: Volume) -> str:
+    """What of a run's data is no longer what it was fitted to: "data", "mask" or nothing."""
+    (now, _, mask), (then, _, old_mask) = (
+        one.provenance.sha256.partition(MASK_MARK) for one in (volume, run)
+    )
+    return "data" if now != then else "mask" if mask != old_mask else ""
+
+
 def _exists(path: Path) -> bool:
     try:
-        return path.exists()
+        return path.exists() or (is_pattern(path) and path.parent.exists())
     except (OSError, ValueError):  # no system allows such a name
         return False

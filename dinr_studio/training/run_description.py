@@ -76,6 +76,7 @@ class OpenOptions(Settings):
     fill: Annotated[float, Field(allow_inf_nan=True)] | None = None
     channel: int | None = None
     crop: list[list[int]] | None = None
+    mask: str | None = None
 
 
 class StateScalars(Settings):

@@ -28,17 +28,32 @@ class DatasetEntry:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """How values lie that stay in their file: by dimension of the stored array.
+
+    chunk: what is read in one go along each; None where any part comes by itself. falling: dimensions to turn round. A
+    value is stored * scale + offset.
+    """
+
+    chunk: tuple[int, ...] | None = None
+    falling: tuple[int, ...] = ()
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
 class Content:
     """An array as it lies in the file.
 
-    axes: one letter of t, z, y, x and c (channel) for each dimension of values. voxel_size, origin (centre of the first
-    voxel) and units are by axis letter; what is not there is not known. orientation: how z, y and x lie in space, where
-    the file says so; origin is then along the volume's own axes. missing: of values' shape, True where the file has no
-    value, whatever stands in values there; None where that shows in the values alone (NaN, fill). files: all that was
-    read, where that is not the one file or folder that was asked for.
+    values: a numpy array, or a `Store` that reads its parts where there is a layout. axes: one letter of t, z, y, x
+    and c (channel) for each dimension of values. voxel_size, origin (centre of the first voxel) and units are by axis
+    letter; what is not there is not known. orientation: how z, y and x lie in space, where the file says so; origin is
+    then along the volume's own axes. missing: of values' shape, True where the file has no value, whatever stands in
+    values there; None where that shows in the values alone (NaN, fill). files: all that was read, where that is not
+    the one file or folder that was asked for. layout: of values that stay in the file.
     """
 
-    values: NDArray[Any]
+    values: Any
     axes: str
     voxel_size: Mapping[str, float] = field(default_factory=dict)
     origin: Mapping[str, float] = field(default_factory=dict)
@@ -51,6 +66,7 @@ class Content:
     dataset: str = ""
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    layout: Layout | None = None
 
 
 def default_axes(dimensions: int, path: Path) -> str:
@@ -62,22 +78,31 @@ def default_axes(dimensions: int, path: Path) -> str:
     return DEFAULT_AXES[dimensions]
 
 
-def check_claim(path: Path, claimed: int, *, compressed: bool) -> None:
-    """Raises FileFormatError where a file cannot hold the bytes that its header claims, or memory cannot."""
+def check_claim(path: Path, claimed: int, *, compressed: bool, stored: bool = False) -> None:
+    """Raises FileFormatError where a file cannot hold the bytes that its header claims, or memory cannot.
+
+    stored: whether the values stay in the file, so that memory does not matter.
+    """
     size = path.stat().st_size
     if claimed > size * (MOST_INFLATION if compressed else 1):
         raise FileFormatError(
             f"{path.name} claims {claimed:,} bytes of values and is only {size:,} bytes long: "
             "it is truncated or damaged; use an intact copy."
         )
-    check_memory(path.name, claimed)
+    if not stored:
+        check_memory(path.name, claimed)
+
+
+def available_bytes() -> int:
+    """Memory that is free."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def check_memory(name: str, claimed: int) -> None:
     """Raises FileFormatError where memory cannot hold the bytes of values that a file claims; name: the file's."""
-    import psutil
-
-    available = int(psutil.virtual_memory().available)
+    available = available_bytes()
     if claimed > available:
         raise FileFormatError(
             f"{name} holds {claimed / 1e9:.1f} GB of values and {available / 1e9:.1f} GB of memory are free; "

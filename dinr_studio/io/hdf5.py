@@ -8,6 +8,7 @@ Links to other files are never followed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.errors import FileFormatError
-from dinr_studio.io.content import Content, DatasetEntry, check_claim, choose_dataset, default_axes
+from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
 from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.isolation import check_harmless
 from dinr_studio.io.positions import AXIS_WORDS, chunks_for, from_attributes, letter_of, spacing, text_of
@@ -49,25 +50,70 @@ def read_hdf5(path: Path, dataset: str | None) -> Content:
 
     entry = choose_dataset(path, _candidates(path, dataset), dataset)
     with h5py.File(path, "r") as file:
-        stored = file[entry.name]
-        if stored.external or stored.is_virtual:
-            raise FileFormatError(f"{entry.name} in {path.name} points to other files; copy its values into one file.")
-        check_claim(path, stored.size * stored.dtype.itemsize, compressed=stored.compression is not None)
-        axes = _axes(stored, path)
-        positions = _positions(file, stored, axes)
+        stored = _opened(path, file, entry)
+        content = _described(path, file, stored)
         values, fill = _unpacked(stored)
-        return Content(
-            values=np.flip(values, positions.falling),
-            axes=axes,
-            voxel_size=positions.sizes,
-            origin=positions.origins,
-            units=positions.units,
-            value_unit=text_of(stored.attrs.get("units", "")),
-            channel_names=tuple(text_of(name) for name in np.ravel(stored.attrs.get("channel_names", ()))),
-            fill=fill,
-            dataset=entry.name,
-            notes=positions.notes,
-        )
+        falling = content.layout.falling if content.layout else ()
+        return replace(content, values=np.flip(values, falling), fill=fill, layout=None)
+
+
+def map_hdf5(path: Path, dataset: str | None) -> Content:
+    """As `read_hdf5`, with the values left in the file, which stays open for as long as they are in use."""
+    import h5py
+
+    entry = choose_dataset(path, _candidates(path, dataset), dataset)
+    file = h5py.File(path, "r")
+    return _described(path, file, _opened(path, file, entry, in_memory=False))
+
+
+def _opened(path: Path, file: Any, entry: DatasetEntry, *, in_memory: bool = True) -> Any:
+    stored = file[entry.name]
+    if stored.external or stored.is_virtual:
+        raise FileFormatError(f"{entry.name} in {path.name} points to other files; copy its values into one file.")
+    claimed, compressed = stored.size * stored.dtype.itemsize, stored.compression is not None
+    check_claim(path, claimed, compressed=compressed, stored=not in_memory)
+    return stored
+
+
+def _described(path: Path, file: Any, stored: Any) -> Content:
+    """All of a dataset but its values, which are left in the file."""
+    axes = _axes(stored, path)
+    positions = _positions(file, stored, axes)
+    fill, scale, offset = _packing(stored)
+    return Content(
+        values=KeptDataset(file, stored),
+        axes=axes,
+        voxel_size=positions.sizes,
+        origin=positions.origins,
+        units=positions.units,
+        value_unit=text_of(stored.attrs.get("units", "")),
+        channel_names=tuple(text_of(name) for name in np.ravel(stored.attrs.get("channel_names", ()))),
+        fill=fill,
+        dataset=stored.name.strip("/"),
+        notes=positions.notes,
+        layout=Layout(stored.chunks, tuple(positions.falling), scale, offset),
+    )
+
+
+class KeptDataset:
+    """A dataset with its file, which closes when nobody uses the dataset any more."""
+
+    def __init__(self, file: Any, dataset: Any) -> None:
+        self._file, self._dataset = file, dataset
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each dimension."""
+        return tuple(self._dataset.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type in the file."""
+        dtype: np.dtype[Any] = self._dataset.dtype
+        return dtype
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._dataset[index]
 
 
 def try_hdf5(path: str) -> None:
@@ -183,12 +229,17 @@ def _positions(file: Any, stored: Any, axes: str) -> _Positions:
     return _Positions(sizes, origins, units, notes, falling)
 
 
+def _packing(stored: Any) -> tuple[float | None, float, float]:
+    """Fill value, scale factor and offset of a dataset, as its attributes say."""
+    fill = next((stored.attrs[name] for name in ("_FillValue", "missing_value") if name in stored.attrs), None)
+    scale, offset = (float(np.ravel(stored.attrs.get(n, d))[0]) for n, d in (("scale_factor", 1), ("add_offset", 0)))
+    return None if fill is None else float(np.ravel(fill)[0]), scale, offset
+
+
 def _unpacked(stored: Any) -> tuple[NDArray[Any], float | None]:
     """The values, unpacked by scale_factor and add_offset where there are such, and the fill value that is left."""
     values: NDArray[Any] = stored[...]
-    fill = next((stored.attrs[name] for name in ("_FillValue", "missing_value") if name in stored.attrs), None)
-    fill = None if fill is None else float(np.ravel(fill)[0])
-    scale, offset = (float(np.ravel(stored.attrs.get(n, d))[0]) for n, d in (("scale_factor", 1), ("add_offset", 0)))
+    fill, scale, offset = _packing(stored)
     if (scale, offset) == (1.0, 0.0) or values.dtype.kind not in "iuf":
         return values, fill
     unpacked = values.astype(np.float64) * scale + offset

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.coordinates import reversed_axes
 from dinr_studio.errors import FileFormatError, OutputError
-from dinr_studio.io.content import Content, DatasetEntry, check_claim
+from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
 HEADER_BYTES = 1024
@@ -39,15 +39,28 @@ def read_mrc(path: Path, dataset: str | None) -> Content:
 
     The centre of the first voxel lies at the header's origin, or at nstart times the voxel size where that is zero.
     """
+    _check_size(path, _read_header(path))
+    return _content(path, stored=False)
+
+
+def map_mrc(path: Path, dataset: str | None) -> Content:
+    """As `read_mrc`, of a file that is not compressed, with the values left there."""
+    if _is_compressed(path):
+        raise FileFormatError(f"{path.name} is compressed as a whole and larger than memory; unpack it first.")
+    _check_size(path, _read_header(path), stored=True)
+    return _content(path, stored=True)
+
+
+def _content(path: Path, *, stored: bool) -> Content:
     import mrcfile
 
-    _check_size(path, _read_header(path))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with mrcfile.open(path, permissive=True) as file:
+        opened = mrcfile.mmap(path, mode="r", permissive=True) if stored else mrcfile.open(path, permissive=True)
+        with opened as file:
             header, values = file.header.copy(), file.data
             stack = file.is_volume_stack()
-            values = None if values is None else np.array(values)
+            values = values if stored or values is None else np.array(values)
     notes = tuple(dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught))
     if values is None:
         raise FileFormatError(f"{path.name} is damaged: {notes[0] if notes else 'its values cannot be read'}.")
@@ -61,6 +74,7 @@ def read_mrc(path: Path, dataset: str | None) -> Content:
         units={} if size_notes else dict.fromkeys(axes, ANGSTROM),
         dataset="density",
         notes=notes + size_notes,
+        layout=Layout() if stored else None,
     )
 
 
@@ -100,11 +114,11 @@ def _opened_raw(path: Path) -> Iterator[Any]:
         yield file
 
 
-def _check_size(path: Path, header: Any) -> None:
+def _check_size(path: Path, header: Any, *, stored: bool = False) -> None:
     """FileFormatError where the file is too short for the size that its header claims."""
     voxels = int(header["nx"]) * int(header["ny"]) * int(header["nz"])
     claimed = voxels * MODE_BYTES[int(header["mode"])]
-    check_claim(path, claimed, compressed=_is_compressed(path))
+    check_claim(path, claimed, compressed=_is_compressed(path), stored=stored)
 
 
 def _axes(header: Any) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.errors import FileFormatError
-from dinr_studio.io.content import Content, DatasetEntry, check_claim, choose_dataset, default_axes
+from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
 from dinr_studio.io.writing import VolumeHeader
 
 
@@ -27,6 +27,14 @@ def read_npy(path: Path, dataset: str | None) -> Content:
     check_claim(path, _bytes(entry), compressed=False)
     values = np.load(path, allow_pickle=False)
     return Content(values, default_axes(values.ndim, path), dataset=entry.name)
+
+
+def map_npy(path: Path, dataset: str | None) -> Content:
+    """The array in an NPY file, left there."""
+    entry = list_npy(path)[0]
+    check_claim(path, _bytes(entry), compressed=False, stored=True)
+    values = np.load(path, mmap_mode="r", allow_pickle=False)
+    return Content(values, default_axes(values.ndim, path), dataset=entry.name, layout=Layout())
 
 
 def list_npz(path: Path) -> list[DatasetEntry]:

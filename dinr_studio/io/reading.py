@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DinrError, FileFormatError
 from dinr_studio.io import dicom, hdf5, images, mrc, nifti, nrrd_files, numpy_files, series, tiff
-from dinr_studio.io.arranging import arranged, checked_axes, cropped, one_channel, overridden
+from dinr_studio.io.arranging import Values, arranged, checked_axes, cropped, one_channel, overridden
 from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
 from dinr_studio.io.masks import with_mask
 from dinr_studio.io.zarr_reading import list_zarr, read_zarr
+from dinr_studio.stored import StoredValues
 from dinr_studio.volume import Provenance, Volume, make_volume
 
 SAMPLE_PREFIX = "sample:"
@@ -70,7 +72,6 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"NRRD000", "NRRD"),
 )
 
-
 STORED_READERS: dict[str, Callable[[Path, str | None], Content]] = {
     "MRC": mrc.map_mrc,
     "HDF5": hdf5.map_hdf5,
@@ -115,28 +116,34 @@ def open_volume(
     if mask is not None:
         content, mark = with_mask(content, mask, axes)
         known += MASK_MARK + mark
+    values, grid, names = _chosen(content, voxel_size, unit, channel, crop)
+    absent = None
+    if content.missing is not None:
+        absent = np.asarray(_chosen(replace(content, values=content.missing), None, None, channel, crop)[0])
+    fill = content.fill if fill is None else fill
+    if isinstance(values, StoredValues):
+        values = replace(values, fill=fill)
+    source = Provenance(str(path.absolute()), known, kind, content.dataset, content.notes)
+    described = {"value_unit": content.value_unit, "channel_names": names, "provenance": source}
+    volume: Volume = guarded(path, lambda: make_volume(values, grid, fill=fill, absent=absent, **described))
+    return volume
+
+
+def _chosen(
+    content: Content,
+    voxel_size: Sequence[float] | None,
+    unit: str | None,
+    channel: int | None,
+    crop: Sequence[Sequence[int]] | None,
+) -> tuple[Values, Grid, tuple[str, ...]]:
+    """The part of a file's values that was asked for, on its grid, and the names of its channels."""
     values, grid = arranged(content)
-    absent = None if content.missing is None else arranged(replace(content, values=content.missing))[0]
-    grid = overridden(grid, voxel_size, unit)
-    names = content.channel_names
+    grid, names = overridden(grid, voxel_size, unit), content.channel_names
     if channel is not None:
         values, names = one_channel(values, names, channel)
-        absent = None if absent is None else absent[..., channel : channel + 1]
     if crop is not None:
-        whole = grid
-        grid, values = cropped(whole, values, crop)
-        absent = None if absent is None else cropped(whole, absent, crop)[1]
-    return make_volume(
-        values,
-        grid,
-        fill=content.fill if fill is None else fill,
-        absent=absent,
-        value_unit=content.value_unit,
-        channel_names=names,
-        provenance=Provenance(
-            str(path.absolute()), known, kind, content.dataset, content.notes
-        ),
-    )
+        grid, values = cropped(grid, values, crop)
+    return values, grid, names
 
 
 def list_datasets(path: str | Path) -> list[DatasetEntry]:

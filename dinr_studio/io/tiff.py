@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.errors import FileFormatError, OutputError
-from dinr_studio.io.content import Content, DatasetEntry, check_claim, choose_dataset, default_axes
+from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
 WRITTEN_TYPES = ("float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32")
@@ -36,29 +36,52 @@ def read_tiff(path: Path, dataset: str | None) -> Content:
     with tifffile.TiffFile(path) as file:
         series = file.series[int(entry.name.rpartition(" ")[2])]
         check_claim(path, int(series.nbytes), compressed=int(file.pages[0].compression) != 1)
-        axes, values, notes = _axes(series, path)
+        axes, kept, notes = _axes(series, path)
+        values = series.asarray()
         sizes, origins, units = _spacing(file, series)
+    values = values.reshape([values.shape[i] for i in kept])
     return Content(values, axes, sizes, origins, units, dataset=entry.name, notes=notes)
 
 
-def _axes(series: Any, path: Path) -> tuple[str, NDArray[Any], tuple[str, ...]]:
-    """Axis letters, values and notes; axes of length one that have no letter of ours are dropped."""
-    values, names = series.asarray(), series.axes.upper()
-    if len(names) != values.ndim:
-        return default_axes(values.ndim, path), values, ()
-    kept = [i for i, name in enumerate(names) if values.shape[i] > 1 or name in "YX"]
-    values, names = values.reshape([values.shape[i] for i in kept]), [names[i] for i in kept]
+def map_tiff(path: Path, dataset: str | None) -> Content:
+    """As `read_tiff`, with the values left in the file; FileFormatError where they lie there in no single run."""
+    import tifffile
+
+    entry = choose_dataset(path, list_tiff(path), dataset)
+    number = int(entry.name.rpartition(" ")[2])
+    with tifffile.TiffFile(path) as file:
+        series = file.series[number]
+        check_claim(path, int(series.nbytes), compressed=int(file.pages[0].compression) != 1, stored=True)
+        axes, kept, notes = _axes(series, path)
+        sizes, origins, units = _spacing(file, series)
+        if series.dataoffset is None:
+            raise FileFormatError(
+                f"{path.name} is compressed, or scattered through its file, and too large to be read whole; save it "
+                "uncompressed, or as Zarr or HDF5."
+            )
+    values = tifffile.memmap(path, series=number, mode="r")
+    values = values.reshape([values.shape[i] for i in kept])
+    return Content(values, axes, sizes, origins, units, dataset=entry.name, notes=notes, layout=Layout())
+
+
+def _axes(series: Any, path: Path) -> tuple[str, list[int], tuple[str, ...]]:
+    """Axis letters, the dimensions they stand for, and notes; dimensions of length one without a letter are dropped."""
+    shape, names = series.shape, series.axes.upper()
+    if len(names) != len(shape):
+        return default_axes(len(shape), path), list(range(len(shape))), ()
+    kept = [i for i, name in enumerate(names) if shape[i] > 1 or name in "YX"]
+    shape, names = tuple(shape[i] for i in kept), [names[i] for i in kept]
     letters = [LETTERS.get(name) for name in names]
     unknown = [i for i, letter in enumerate(letters) if letter is None]
     for i in unknown:  # a stack that does not say what its pages are
         letters[i] = next((free for free in "ztc" if free not in letters), None)
     if None in letters or len(set(letters)) != len(letters):
         raise FileFormatError(
-            f"{path.name} has the axes {''.join(names)} {values.shape}, which are more than t, z, y, x and one for "
+            f"{path.name} has the axes {''.join(names)} {shape}, which are more than t, z, y, x and one for "
             "channels; save the part you want."
         )
     notes = (f"The stack's pages are taken as {letters[unknown[0]]}.",) if unknown else ()
-    return "".join(str(letter) for letter in letters), values, notes
+    return "".join(str(letter) for letter in letters), kept, notes
 
 
 def _spacing(file: Any, series: Any) -> tuple[dict[str, float], dict[str, float], dict[str, str]]:

@@ -48,9 +48,7 @@ def options_of(run: Run, run_path: Path) -> dict[str, Any]:
 
 def what_changed(run: Run, volume: Volume) -> str:
     """What of a run's data is no longer what it was fitted to: "data", "mask" or nothing."""
-    (now, _, mask), (then, _, old_mask) = (
-        one.provenance.sha256.partition(MASK_MARK) for one in (volume, run)
-    )
+    (now, _, mask), (then, _, old_mask) = (one.provenance.sha256.partition(MASK_MARK) for one in (volume, run))
     return "data" if now != then else "mask" if mask != old_mask else ""
 
 

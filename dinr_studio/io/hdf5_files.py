@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dinr_studio.errors import FileFormatError
+
 
 class ForgivingFile(io.RawIOBase):
     """A file on the disk that takes every write; refusal is the first error that it met, or None."""
@@ -100,3 +102,26 @@ def hdf5_output(path: Path, **options: Any) -> Iterator[Any]:
         yield output.file
     finally:
         output.close()
+
+
+def check_inward(path: Path) -> None:
+    """Raises FileFormatError where anything in an HDF5 file points to another file, which is never opened."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        waiting, seen = [file["/"]], set()
+        while waiting:
+            group = waiting.pop()
+            if hash(group.id) in seen:  # the same for every name of a group
+                continue
+            seen.add(hash(group.id))
+            for name in group:
+                link = group.get(name, getlink=True)
+                item = group[name] if isinstance(link, h5py.HardLink) else None
+                outward = isinstance(item, h5py.Dataset) and (item.is_virtual or item.external)
+                if outward or isinstance(link, h5py.ExternalLink):
+                    raise FileFormatError(
+                        f"{name} in {path.name} points to other files; copy its values into one file."
+                    )
+                if isinstance(item, h5py.Group):
+                    waiting.append(item)

@@ -18,6 +18,7 @@ from dinr_studio.io.arranging import Values, arranged, checked_axes, cropped, on
 from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
+from dinr_studio.io.netcdf import list_netcdf, read_netcdf
 from dinr_studio.io.masks import with_mask
 from dinr_studio.io.zarr_reading import list_zarr, read_zarr
 from dinr_studio.stored import StoredValues
@@ -36,6 +37,7 @@ READERS: dict[str, Reader] = {
     "NPZ": (numpy_files.read_npz, numpy_files.list_npz),
     "image": (images.read_image, images.list_image),
     "Zarr": (read_zarr, list_zarr),
+    "NetCDF": (read_netcdf, list_netcdf),
     "DICOM": (dicom.read_dicom, dicom.list_dicom),
     "series": (series.read_series, series.list_series),
     "NIfTI": (nifti.read_nifti, nifti.list_nifti),
@@ -47,6 +49,7 @@ SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".tif", ".tiff", ".btf"), "TIFF"),
     ".nii": "NIfTI",
     **dict.fromkeys((".nrrd", ".nhdr"), "NRRD"),
+    **dict.fromkeys((".nc", ".nc4", ".netcdf", ".cdf"), "NetCDF"),
     ".npy": "NPY",
     **dict.fromkeys((".zarr", ".zip", ".ozx"), "Zarr"),
     ".npz": "NPZ",
@@ -56,6 +59,8 @@ SUFFIXES: dict[str, str] = {
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
     (0, b"\x93NUMPY", "NPY"),
+    (0, b"CDF\x01", "NetCDF"),
+    (0, b"CDF\x02", "NetCDF"),
     (0, b"PK\x03\x04", "NPZ"),
     (0, b"II*\x00", "TIFF"),
     (0, b"MM\x00*", "TIFF"),

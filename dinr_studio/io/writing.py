@@ -79,7 +79,7 @@ class WrittenFormat(NamedTuple):
 
 def writers() -> dict[str, WrittenFormat]:
     """For each suffix that can be written: the writer, and what tells what it cannot carry."""
-    from dinr_studio.io import hdf5, mrc, nifti_writing, nrrd_writing, numpy_files, tiff, zarr_writing
+    from dinr_studio.io import hdf5, mrc, nifti_writing, nrrd_writing, netcdf_writing, numpy_files, tiff, zarr_writing
 
     hdf5_written = WrittenFormat(hdf5.Hdf5Writer, hdf5.lost_in_hdf5, tuple(hdf5.COMPRESSIONS))
     return {
@@ -88,6 +88,9 @@ def writers() -> dict[str, WrittenFormat]:
         **dict.fromkeys((".tif", ".tiff"), WrittenFormat(tiff.TiffWriter, tiff.lost_in_tiff)),
         ".zarr": WrittenFormat(
             zarr_writing.ZarrWriter, zarr_writing.lost_in_zarr, zarr_writing.COMPRESSIONS, atomic_folder
+        ),
+        ".nc": WrittenFormat(
+            netcdf_writing.NetcdfWriter, netcdf_writing.lost_in_netcdf, tuple(hdf5.COMPRESSIONS)
         ),
         ".npy": WrittenFormat(numpy_files.NpyWriter, numpy_files.lost_in_npy),
         ".nii": WrittenFormat(nifti_writing.NiftiWriter, nifti_writing.lost_in_nifti),

@@ -33,6 +33,10 @@ class TrainingDiverged(DinrError):
     """Training went to NaN or infinity and did not recover at a lower learning rate."""
 
 
+class TeamLost(DinrError):
+    """Another process of a team that trains together ended, or no longer answers."""
+
+
 class MemoryShort(DinrError):
     """The work asked for needs more memory than there is; micro_batch is one that would do, where that helps."""
 

@@ -19,15 +19,17 @@ import torch
 from dinr_studio import __version__
 from dinr_studio.analysis.scores import psnr
 from dinr_studio.config import FitConfig
-from dinr_studio.errors import RunFileError, TrainingDiverged
+from dinr_studio.errors import RunFileError, TeamLost, TrainingDiverged
 from dinr_studio.fields.build import load_field, parameter_count
 from dinr_studio.sampling.evaluate import FieldOnGrid
-from dinr_studio.training.device import effective_precision, resident_bytes, resolve_device
+from dinr_studio.training.device import effective_precision, resident_bytes
+from dinr_studio.training.distributed import ALONE, Team, run_id_of_job
 from dinr_studio.training.run import History, Run
 from dinr_studio.training.run_file import write_run
 from dinr_studio.training.snapshot import Phase, Snapshot
 from dinr_studio.training.task import Task, prepare
 from dinr_studio.training.trainer import Trainer, end_reason, never
+from dinr_studio.training.trainer_state import restore, state_of
 from dinr_studio.volume import Volume
 
 REPORT_SECONDS = 0.1
@@ -45,6 +47,7 @@ def fit(
     resume: Run | None = None,
     open_options: Mapping[str, Any] | None = None,
     enough: Callable[[], bool] = never,
+    team: Team = ALONE,
 ) -> Generator[Snapshot, None, None]:
     """Fits a field to a volume; the last snapshot carries the finished Run.
 
@@ -52,21 +55,24 @@ def fit(
     resume: a run to go on with; config then holds its settings, perhaps with later ends.
     open_options: how the volume was opened, kept so that the run file can open it again.
     enough: asked between micro-batches; once it says True the fit ends early, is judged and counts as finished.
-    Raises DataError, ConfigError, MemoryShort or TrainingDiverged.
+    team: the processes that train together. All must call this alike, and ask for all snapshots; `path`, `enough`, the
+    clock and the judgement are the leader's, with whose end or closing the others are Dismissed or end before judging.
+    Raises DataError, ConfigError, MemoryShort, TrainingDiverged or TeamLost.
     """
-    task = prepare(volume, config.training)
-    trainer = Trainer(task, config, resolve_device(config.training.device))
-    run = resume or new_run(task, config, dict(open_options or {}))
+    task = team.together(lambda: prepare(volume, config.training))
+    device = team.together(lambda: team.device(config.training.device))
+    trainer = Trainer(task, config, device, team)
+    run = resume or new_run(task, config, dict(open_options or {}), path)
     if resume is not None:
-        _restore(trainer, resume)
-    yield from _Fit(trainer, run, config, path, enough).snapshots()
+        team.together(lambda: _restore(trainer, run))
+    yield from _Fit(trainer, run, config, path if team.leads else None, enough).snapshots()
 
 
-def new_run(task: Task, config: FitConfig, open_options: dict[str, Any]) -> Run:
-    """A run that has not begun."""
+def new_run(task: Task, config: FitConfig, open_options: dict[str, Any], path: Path | None = None) -> Run:
+    """A run that has not begun; path: the file it is for, which within torchrun's job decides its id."""
     volume = task.volume
     return Run(
-        run_id=uuid.uuid4().hex,
+        run_id=(None if path is None else run_id_of_job(path)) or uuid.uuid4().hex,
         program_version=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         config=config,
@@ -91,7 +97,7 @@ def _restore(trainer: Trainer, run: Run) -> None:
         raise RunFileError(
             "The data's held-out voxels differ from the run's: resume with the very file it was fitted to."
         )
-    trainer.restore(run.state, dict(run.best), list(run.history.events))
+    restore(trainer, run.state, dict(run.best), list(run.history.events))
 
 
 class _Fit:
@@ -101,6 +107,7 @@ class _Fit:
         self, trainer: Trainer, run: Run, config: FitConfig, path: Path | None, enough: Callable[[], bool]
     ) -> None:
         self.trainer, self.run, self.config, self.path, self.enough = trainer, run, config, path, enough
+        self.team = trainer.team
         self.columns = {name: list(values) for name, values in run.history.columns.items()}
         self.look_every = min(max(trainer.batches.per_epoch, FEWEST_STEPS), MOST_STEPS)
         self.told_events = len(trainer.events)
@@ -116,35 +123,44 @@ class _Fit:
             yield from self._train()
         except GeneratorExit:
             self._save(self._present_run(finished=False, reason="stopped"))
+            self.team.dismiss()
             raise
         except TrainingDiverged as error:
             self._save(self._present_run(finished=False, reason=str(error)))
             raise
+        except RuntimeError as error:
+            if not self.team.is_lost(error):
+                raise
+            raise self._lost() from error
         yield self._snapshot("judging", {})
+        if not self.team.leads:
+            return
         run = self._judged()
         self._save(run)
         yield self._snapshot("done", {}, run=run)
 
     def _train(self) -> Iterator[Snapshot]:
-        trainer = self.trainer
+        trainer, team = self.trainer, self.team
         saved = reported = shown = began = time.perf_counter()
         voxels = 0
         limit = self.config.training.time_limit or np.inf
         trainer.give_up = lambda: self.enough() or trainer.elapsed + time.perf_counter() - began >= limit
+        (ended,) = team.told(self.enough())
         if self.fresh:
             self._look({})
         while (reason := end_reason(trainer)) is None:
-            if self.enough():
+            if ended:
                 self._look(trainer.since_look.take())
                 reason = f"ended by the user at step {trainer.step}"
                 break
             advanced = trainer.advance()
             voxels += advanced
             now = time.perf_counter()
-            trainer.elapsed += now - began
+            elapsed = trainer.elapsed + now - began
+            trainer.elapsed, ended, due = team.told(elapsed, self.enough(), now - reported >= REPORT_SECONDS)
             began = now
             looked = end_reason(trainer) is not None or (advanced > 0 and trainer.step % self.look_every == 0)
-            if not looked and (advanced == 0 or now - reported < REPORT_SECONDS):
+            if not looked and (advanced == 0 or not due):
                 continue
             self.rate = voxels / max(now - reported, 1e-9)
             means = self.latest_means = trainer.reported.take() or self.latest_means
@@ -154,10 +170,11 @@ class _Fit:
                 self._save(self._present_run(finished=False, reason="autosaved"))
                 saved = time.perf_counter()
             trainer.elapsed += time.perf_counter() - began
-            due = looked or now - shown > SHOW_SECONDS
-            yield self._snapshot("training", means, looked=looked, weights=due)
+            show = looked or now - shown > SHOW_SECONDS
+            yield self._snapshot("training", means, looked=looked, weights=show)
+            trainer.elapsed, ended = team.told(trainer.elapsed, self.enough())
             began = reported = time.perf_counter()
-            shown = began if due else shown
+            shown = began if show else shown
             voxels = 0
         self.reason = reason
 
@@ -220,7 +237,7 @@ class _Fit:
         return self.run.updated(
             config=self.config,
             best=trainer.best,
-            state=trainer.state(),
+            state=state_of(trainer),
             history=History(
                 {name: np.asarray(values, dtype=np.float64) for name, values in self.columns.items()},
                 tuple(trainer.events),
@@ -233,6 +250,12 @@ class _Fit:
     def _save(self, run: Run) -> None:
         if self.path is not None:
             write_run(run, self.path)
+
+    def _lost(self) -> TeamLost:
+        """Saves what there is after the loss of another process; the error that says so."""
+        self._save(self._present_run(finished=False, reason="another process was lost"))
+        kept = "" if self.path is None else f" {self.path} holds the run; --resume goes on with it."
+        return TeamLost(f"Another process of this run ended or no longer answers, at step {self.trainer.step}.{kept}")
 
     def _judged(self) -> Run:
         """The run with its scores, by the best weights."""

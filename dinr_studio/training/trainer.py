@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dinr_studio.config import STEPS, FitConfig
+from dinr_studio.config import FitConfig
 from dinr_studio.errors import MemoryShort, TrainingDiverged
-from dinr_studio.fields.build import Field, build_field, frozen_weights, set_weights
+from dinr_studio.fields.build import Field, build_field, frozen_weights
 from dinr_studio.fields.dinr import DinrField
 from dinr_studio.training.device import effective_precision
+from dinr_studio.training.distributed import ALONE, Team
+from dinr_studio.training.means import Means
 from dinr_studio.training.optimisers import make_optimisers
-from dinr_studio.training.run import TrainerState
 from dinr_studio.training.schedules import SCHEDULES, Plateau, grown_steps
 from dinr_studio.training.task import Task
 
@@ -33,37 +33,6 @@ COLLAPSE_PROGRESS = 0.15
 EVALUATION_BATCH = 4096
 
 Weights = dict[str, NDArray[Any]]
-
-
-@dataclass
-class Means:
-    """Running means of what steps report, until they are taken."""
-
-    sums: dict[str, float] = field(default_factory=dict)
-    count: int = 0
-
-    def add(self, **values: float) -> None:
-        """Takes one step's numbers in."""
-        self.count += 1
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-
-    def take(self) -> dict[str, float]:
-        """The means since the last take; empty where there was no step."""
-        means = {name: total / self.count for name, total in self.sums.items()}
-        self.sums, self.count = {}, 0
-        return means
-
-    def as_scalars(self, name: str) -> dict[str, float]:
-        """The sums and their count as plain named numbers, for a run file."""
-        return {f"{name}/count": self.count, **{f"{name}/sum/{key}": total for key, total in self.sums.items()}}
-
-    @classmethod
-    def from_scalars(cls, name: str, scalars: Mapping[str, Any]) -> Means:
-        """What `as_scalars` gave."""
-        prefix = f"{name}/sum/"
-        sums = {key.removeprefix(prefix): value for key, value in scalars.items() if key.startswith(prefix)}
-        return cls(sums, int(scalars[f"{name}/count"]))
 
 
 class _Diverged(Exception):
@@ -83,12 +52,13 @@ class Trainer:
     """Trains one field on one task; knows no file and no clock but the seconds it is told.
 
     A step's loss is the mean squared error of the batch's normalised values plus kinetic_weight times the kinetic
-    energy (times the data's variance where the weight is relative to it).
+    energy (times the data's variance where the weight is relative to it). In a team each process takes its share of
+    every batch; all go through the same steps with the same weights.
     """
 
-    def __init__(self, task: Task, config: FitConfig, device: torch.device) -> None:
+    def __init__(self, task: Task, config: FitConfig, device: torch.device, team: Team = ALONE) -> None:
         training = config.training
-        self.task, self.config, self.device = task, config, device
+        self.task, self.config, self.device, self.team = task, config, device, team
         self.batches = task.batches(training.batch, training.seed)
         self.micro_batch = min(training.micro_batch, training.batch)
         self.total_steps = training.max_epochs * self.batches.per_epoch
@@ -106,20 +76,22 @@ class Trainer:
         self.events: list[tuple[int, str]] = []
         self.reported, self.since_look, self.since_epoch = Means(), Means(), Means()
         self.give_up: Callable[[], bool] = never  # asked between micro-batches; a step that is given up never was
+        self.precision = team.decided(lambda: effective_precision(training.precision, device))
         self._begin(training.seed)
-        if effective_precision(training.precision, device) != training.precision:
+        if self.precision != training.precision:
             self._note("This processor only emulates 16-bit products, which is slower: computing in fp32 instead.")
         self.best: Weights = frozen_weights(self.field)
 
     def _begin(self, seed: int) -> None:
         """Fresh weights and a fresh optimiser."""
-        grid, precision = self.task.volume.grid, effective_precision(self.config.training.precision, self.device)
-        self.field: Field = build_field(
-            self.config.field, len(grid.shape), self.task.volume.channels, seed=seed, precision=precision
-        ).to(self.device)
+        axes, channels = len(self.task.volume.grid.shape), self.task.volume.channels
+        self.field: Field = build_field(self.config.field, axes, channels, seed=seed, precision=self.precision).to(
+            self.device
+        )
         self._set_steps()
         self.optimisers = make_optimisers(self.field, self.config.training)
-        self._good = self._copied_weights()
+        self.good = self._copied_weights()
+        self.wrapped = self.team.wrapped(self.field, self.device)
 
     def _set_steps(self) -> None:
         """As many steps through latent time as the run has come to; what was best with fewer no longer counts."""
@@ -178,21 +150,26 @@ class Trainer:
     def _descend(self, voxels: NDArray[np.integer[Any]]) -> None:
         """Accumulates the batch's gradient in micro-batches and takes the step, or raises _Diverged."""
         self.field.train()
-        losses = self._gradient(voxels)
+        own = self._gradient(voxels)
         limit = self.config.training.gradient_clip
-        norm = float(torch.nn.utils.clip_grad_norm_(self.field.parameters(), limit or math.inf))
+        own["norm"] = float(torch.nn.utils.clip_grad_norm_(self.field.parameters(), limit or math.inf))
+        losses = self._of_all(own)
+        norm = losses.pop("norm")
         if not (math.isfinite(losses["total_loss"]) and math.isfinite(norm)):
             raise _Diverged("the loss or its gradient is no longer a finite number")
         if losses.pop("latent") > EXPLODED:
             raise _Diverged(f"the latent trajectories explode (|z| beyond {EXPLODED:g})")
         if self.step % KEEP_EVERY == 0:
-            self._good = self._copied_weights()
+            self.good = self._copied_weights()
         self.optimisers.step(self.learning_rate)
         for means in (self.reported, self.since_look, self.since_epoch):
             means.add(**losses)
 
     def _gradient(self, voxels: NDArray[np.integer[Any]]) -> dict[str, float]:
-        """The batch's losses, with its gradient in the parameters; halves the micro-batch where memory is short."""
+        """This process's part of the batch's losses, with the whole gradient in the parameters.
+
+        Halves the micro-batch where memory is short; a team can't, as its processes would no longer keep step.
+        """
         while True:
             try:
                 self.optimisers.zero_grad()
@@ -203,22 +180,39 @@ class Trainer:
                 self._halve_micro_batch()
 
     def _accumulated(self, voxels: NDArray[np.integer[Any]]) -> dict[str, float]:
+        own, longest = self.team.share(voxels), -(-len(voxels) // self.team.size)
         data_loss = kinetic = latent = 0.0
         with self._dropout_seeded():
-            for start in range(0, len(voxels), self.micro_batch):
-                if start and self.give_up():
+            for start in range(0, longest, self.micro_batch):
+                if start and self.team.told(self.give_up())[0]:
                     raise _Abandoned
-                chunk = voxels[start : start + self.micro_batch]
-                share = len(chunk) / len(voxels)
-                samples = self.task.source.samples(chunk)
-                prediction = self.field.predict(samples.coordinates.to(self.device))
-                error = (prediction.values - samples.values.to(self.device)).square().mean()
-                ((error + self.kinetic_weight * prediction.kinetic_energy) * share).backward()  # type: ignore[no-untyped-call]
-                data_loss += share * float(error.detach())
-                kinetic += share * float(prediction.kinetic_energy.detach())
-                latent = max(latent, _root_mean_square(prediction.latent))
+                chunk = own[start : start + self.micro_batch]
+                share = len(chunk) / len(voxels)  # 0 where others have one voxel more
+                last = start + self.micro_batch >= longest
+                with nullcontext() if last else self.team.apart(self.wrapped):
+                    error, energy, rms = self._backward(chunk if len(chunk) else voxels[:1], share * self.team.size)
+                data_loss, kinetic, latent = data_loss + share * error, kinetic + share * energy, max(latent, rms)
+        return {"data_loss": data_loss, "kinetic_energy": kinetic, "latent": latent}
+
+    def _backward(self, chunk: NDArray[np.integer[Any]], weight: float) -> tuple[float, float, float]:
+        """Adds the weighted gradient of some voxels; their data loss, kinetic energy, and size of the latent state."""
+        samples = self.task.source.samples(chunk)
+        prediction = self.wrapped(samples.coordinates.to(self.device))
+        error = (prediction.values - samples.values.to(self.device)).square().mean()
+        ((error + self.kinetic_weight * prediction.kinetic_energy) * weight).backward()
+        return (
+            float(error.detach()),
+            float(prediction.kinetic_energy.detach()),
+            _root_mean_square(prediction.latent),
+        )
+
+    def _of_all(self, own: dict[str, float]) -> dict[str, float]:
+        """The whole batch's losses from what every process reports of its own part."""
+        table = self.team.gathered(own["data_loss"], own["kinetic_energy"], own["latent"], own["norm"])
+        data_loss, kinetic = (float(column) for column in table[:, :2].sum(axis=0))
         total = data_loss + self.kinetic_weight * kinetic
-        return {"data_loss": data_loss, "kinetic_energy": kinetic, "total_loss": total, "latent": latent}
+        latent, norm = float(table[:, 2].max()), float(table[0, 3])
+        return {"data_loss": data_loss, "kinetic_energy": kinetic, "total_loss": total, "latent": latent, "norm": norm}
 
     @contextmanager
     def _dropout_seeded(self) -> Iterator[None]:
@@ -227,12 +221,19 @@ class Trainer:
             yield
             return
         with torch.random.fork_rng():
-            torch.manual_seed(hash((self.config.training.seed, self.step)) & (2**63 - 1))
+            own = (self.team.rank,) if self.team.rank else ()
+            torch.manual_seed(hash((self.config.training.seed, self.step, *own)) & (2**63 - 1))
             yield
 
     def _halve_micro_batch(self) -> None:
         if self.micro_batch == 1:
             raise MemoryShort("Memory does not suffice for a single voxel; choose a smaller width or fewer steps.")
+        if self.team.size > 1:
+            raise MemoryShort(
+                f"Memory ran out in process {self.team.rank} of {self.team.size} with micro-batches of "
+                f"{self.micro_batch} voxels; set micro_batch to {self.micro_batch // 2} or less.",
+                self.micro_batch // 2,
+            )
         self.micro_batch //= 2
         self._note(f"Memory ran out; going on with micro-batches of {self.micro_batch} voxels.")
         if self.device.type == "cuda":
@@ -240,7 +241,7 @@ class Trainer:
 
     def _recover(self, fault: str) -> None:
         self._lower_the_rate(f"Step {self.step}: {fault}")
-        self._load(self._good)
+        self._load(self.good)
         self.optimisers = make_optimisers(self.field, self.config.training)
 
     def _lower_the_rate(self, fault: str) -> None:
@@ -283,12 +284,12 @@ class Trainer:
         return psnr
 
     def _psnr(self, voxels: NDArray[np.integer[Any]]) -> float:
-        squares = 0.0
-        for start in range(0, len(voxels), EVALUATION_BATCH):
-            chunk = voxels[start : start + EVALUATION_BATCH]
+        squares, own = 0.0, self.team.share(voxels)
+        for start in range(0, len(own), EVALUATION_BATCH):
+            chunk = own[start : start + EVALUATION_BATCH]
             difference = self.predicted(chunk) - self.task.source.values(chunk)
             squares += float(np.square(difference).sum())
-        error = squares / (len(voxels) * self.task.volume.channels)
+        error = float(self.team.gathered(squares).sum()) / (len(voxels) * self.task.volume.channels)
         if not math.isfinite(error):
             return -math.inf
         return 10 * math.log10(self.task.data_range**2 / max(error, 1e-30))
@@ -304,80 +305,11 @@ class Trainer:
         """A read-only copy of the present weights."""
         return frozen_weights(self.field)
 
-    def state(self) -> TrainerState:
-        """All that a later process needs to go on exactly where this one is."""
-        return TrainerState(
-            step=self.step,
-            elapsed=self.elapsed,
-            weights=frozen_weights(self.field),
-            optimiser=dict(self._optimiser_state()),
-            scalars={
-                "rate_share": self.rate_share,
-                "recoveries": self.recoveries,
-                "learned": int(self.learned),
-                "best_psnr": self.best_psnr if math.isfinite(self.best_psnr) else None,
-                "best_step": self.best_step,
-                "looks_without_gain": self.looks_without_gain,
-                "micro_batch": self.micro_batch,
-                "plateau_share": self.plateau.share,
-                "plateau_best": self.plateau.best if math.isfinite(self.plateau.best) else None,
-                "plateau_waited": self.plateau.waited,
-                **self.since_look.as_scalars("since_look"),
-                **self.since_epoch.as_scalars("since_epoch"),
-            },
-            good=_numpy(self._good),
-        )
-
-    def restore(self, state: TrainerState, best: Weights, events: list[tuple[int, str]]) -> None:
-        """Takes up a stored state; the steps from there on are those of a run that was never stopped."""
-        scalars: dict[str, Any] = dict(state.scalars)
-        self.step, self.elapsed, self.best, self.events = state.step, state.elapsed, dict(best), list(events)
-        set_weights(self.field, state.weights)
-        if isinstance(self.field, DinrField):
-            self.field.steps = int(state.weights.get(STEPS, self.config.field.steps))
-        self._good = {name: torch.from_numpy(np.array(value)) for name, value in state.good.items()}
-        self._load_optimiser(state.optimiser)
-        self.rate_share, self.recoveries = scalars["rate_share"], int(scalars["recoveries"])
-        self.learned, self.micro_batch = bool(scalars["learned"]), int(scalars["micro_batch"])
-        best_psnr = scalars["best_psnr"]
-        self.best_psnr = -math.inf if best_psnr is None else best_psnr
-        self.best_step, self.looks_without_gain = int(scalars["best_step"]), int(scalars["looks_without_gain"])
-        plateau_best = scalars["plateau_best"]
-        self.plateau = Plateau(
-            scalars["plateau_share"], math.inf if plateau_best is None else plateau_best, scalars["plateau_waited"]
-        )
-        self.since_look = Means.from_scalars("since_look", scalars)
-        self.since_epoch = Means.from_scalars("since_epoch", scalars)
-
     def _copied_weights(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.field.state_dict().items()}
 
     def _load(self, weights: dict[str, Tensor]) -> None:
         self.field.load_state_dict(weights)
-
-    def _optimiser_state(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        names: dict[Tensor, str] = {parameter: name for name, parameter in self.field.named_parameters()}
-        for parameter, state in self.optimisers.state():
-            for key, value in state.items():
-                yield f"{key}/{names[parameter]}", value.detach().cpu().numpy().copy()
-
-    def _load_optimiser(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        for name, parameter in self.field.named_parameters():
-            state = {
-                key: torch.from_numpy(np.array(arrays[f"{key}/{name}"]))
-                for key in ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
-                if f"{key}/{name}" in arrays
-            }
-            if state:
-                on_device = {
-                    key: value.to(self.device) if key != "step" or self.device.type == "cuda" else value
-                    for key, value in state.items()
-                }
-                self.optimisers.remember(parameter, on_device)
-
-
-def _numpy(weights: dict[str, Tensor]) -> Weights:
-    return {name: value.cpu().numpy() for name, value in weights.items()}
 
 
 def _root_mean_square(latent: Tensor) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DinrError, FileFormatError
-from dinr_studio.io import dicom, hdf5, images, mrc, nifti, nrrd_files, numpy_files, series, tiff
+from dinr_studio.io import dicom, hdf5, images, metaimage, mrc, nifti, nrrd_files, numpy_files, series, tiff
 from dinr_studio.io.arranging import Values, arranged, checked_axes, cropped, one_channel, overridden
 from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
@@ -42,6 +42,7 @@ READERS: dict[str, Reader] = {
     "series": (series.read_series, series.list_series),
     "NIfTI": (nifti.read_nifti, nifti.list_nifti),
     "NRRD": (nrrd_files.read_nrrd, nrrd_files.list_nrrd),
+    "MetaImage": (metaimage.read_metaimage, metaimage.list_metaimage),
 }
 SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".mrc", ".map", ".ccp4", ".mrcs", ".st", ".rec"), "MRC"),
@@ -49,6 +50,7 @@ SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".tif", ".tiff", ".btf"), "TIFF"),
     ".nii": "NIfTI",
     **dict.fromkeys((".nrrd", ".nhdr"), "NRRD"),
+    **dict.fromkeys((".mha", ".mhd"), "MetaImage"),
     **dict.fromkeys((".nc", ".nc4", ".netcdf", ".cdf"), "NetCDF"),
     ".npy": "NPY",
     **dict.fromkeys((".zarr", ".zip", ".ozx"), "Zarr"),

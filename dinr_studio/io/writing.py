@@ -79,8 +79,11 @@ class WrittenFormat(NamedTuple):
 
 def writers() -> dict[str, WrittenFormat]:
     """For each suffix that can be written: the writer, and what tells what it cannot carry."""
-    from dinr_studio.io import hdf5, mrc, nifti_writing, nrrd_writing, netcdf_writing, numpy_files, tiff, zarr_writing
+    from dinr_studio.io import hdf5, metaimage_writing, mrc, nifti_writing, nrrd_writing, netcdf_writing, numpy_files, tiff, zarr_writing
 
+    metaimage = WrittenFormat(
+        metaimage_writing.MetaImageWriter, metaimage_writing.lost_in_metaimage, metaimage_writing.COMPRESSIONS
+    )
     hdf5_written = WrittenFormat(hdf5.Hdf5Writer, hdf5.lost_in_hdf5, tuple(hdf5.COMPRESSIONS))
     return {
         **dict.fromkeys((".mrc", ".map", ".ccp4"), WrittenFormat(mrc.MrcWriter, mrc.lost_in_mrc)),
@@ -96,6 +99,7 @@ def writers() -> dict[str, WrittenFormat]:
         ".nii": WrittenFormat(nifti_writing.NiftiWriter, nifti_writing.lost_in_nifti),
         ".nii.gz": WrittenFormat(nifti_writing.GzippedNiftiWriter, nifti_writing.lost_in_nifti, ("gzip",)),
         ".nrrd": WrittenFormat(nrrd_writing.NrrdWriter, nrrd_writing.lost_in_nrrd, nrrd_writing.COMPRESSIONS),
+        ".mha": metaimage,
     }
 
 

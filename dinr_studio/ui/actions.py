@@ -21,7 +21,9 @@ class Command:
 
 COMMANDS = (
     Command("open", "File", "&Open …", "Open a volume or a run file", "Ctrl+O", "open"),
+    Command("open-folder", "File", "Open &folder …", "Open a DICOM series, numbered files or a Zarr store", "Ctrl+Shift+O"),
     Command("restore", "File", "&Restore last session", "Open the last session's file with its settings again"),
+    Command("mask", "File", "Use a mas&k …", "Leave out voxels that are 0 in a second file on the same grid"),
     Command("close", "File", "&Close volume", "Back to the welcome page", "Ctrl+W"),
     Command("export", "File", "&Export field …", "Write the field on any grid", "Ctrl+E", "export", separator=True),
     Command("mesh", "File", "Export &isosurface …", "Write an isosurface of the field as a mesh", "Ctrl+Shift+E", "mesh"),

@@ -17,7 +17,7 @@ from dinr_studio.ui.actions import COMMANDS
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.dialogs import help as help_dialogs
 from dinr_studio.ui.dialogs.asking import question
-from dinr_studio.ui.edits import SettingsEdit
+from dinr_studio.ui.edits import MASK_EDIT, SettingsEdit
 from dinr_studio.ui.theme import icon, is_dark
 
 if TYPE_CHECKING:
@@ -49,6 +49,26 @@ class Commands(QObject):
         """Asks for a file, and opens it."""
         if file := self.ask_for_file("Open a volume or a run"):
             self.window.open(file)
+
+    @Slot()
+    def open_folder(self) -> None:
+        """Asks for a folder, and opens what is in it as one volume."""
+        if folder := self.ask_for_folder("Open a folder"):
+            self.window.open(folder)
+
+    @Slot()
+    def mask(self) -> None:
+        """Asks for a mask, and leaves out what it marks."""
+        if mask := self.ask_for_file("Use a mask"):
+            self.studio.read_mask(mask)
+
+    def ask_for_folder(self, title: str) -> str:
+        """The folder that the user chooses, or nothing."""
+        before = str(self.window.settings.value("folder") or Path.home())
+        folder = QFileDialog.getExistingDirectory(self.window, title, before)
+        if folder:
+            self.window.settings.setValue("folder", str(Path(folder).parent))
+        return folder
 
     def ask_for_file(self, title: str) -> str:
         """The file that the user chooses, or nothing."""
@@ -167,12 +187,21 @@ class Commands(QObject):
     @Slot()
     def undo(self) -> None:
         """Takes back the last edit."""
-        self.window.undo.undo()
+        if self._may_change(self.window.undo.undoText()):
+            self.window.undo.undo()
 
     @Slot()
     def redo(self) -> None:
         """Does it again."""
-        self.window.undo.redo()
+        if self._may_change(self.window.undo.redoText()):
+            self.window.undo.redo()
+
+    def _may_change(self, edit: str) -> bool:
+        """Whether an edit may be taken back or done now: the data of a fit in progress stay."""
+        if self.studio.fit.running and edit == MASK_EDIT:
+            self.studio.told.emit("The mask stays as it is while a fit works with it.")
+            return False
+        return True
 
     @Slot()
     def auto_contrast(self) -> None:

@@ -1,4 +1,4 @@
-"""What a user can undo: contrast, voxel size, the part to fit, and settings of a fit."""
+"""What a user can undo: contrast, voxel size, mask, the part to fit, and settings of a fit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 
 from PySide6.QtGui import QUndoCommand
 
+from dinr_studio.ui.opening import Masked
 from dinr_studio.ui.studio import Box, Studio
+
+
+MASK_EDIT = "mask"
 
 
 class LimitsEdit(QUndoCommand):
@@ -43,6 +47,23 @@ class VoxelSizeEdit(QUndoCommand):
     def undo(self) -> None:
         """Takes it back."""
         self._studio.set_voxel_size(*self._before)
+
+
+class MaskEdit(QUndoCommand):
+    """Another mask, or none."""
+
+    def __init__(self, studio: Studio, masked: Masked) -> None:
+        super().__init__(MASK_EDIT)
+        assert studio.masked is not None
+        self._studio, self._after, self._before = studio, masked, studio.masked
+
+    def redo(self) -> None:
+        """Does it."""
+        self._studio.show_masked(self._after)
+
+    def undo(self) -> None:
+        """Takes it back."""
+        self._studio.show_masked(self._before)
 
 
 class BoxEdit(QUndoCommand):

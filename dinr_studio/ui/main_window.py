@@ -71,7 +71,7 @@ class MainWindow(QMainWindow):
         self.actions_by_name = build_actions(self, self.commands)
         self.recent_menu = QMenu("Open &recent", self)
         self.sample_menu = QMenu("Open &sample", self)
-        build_menus(self, self.actions_by_name, {"open": (self.recent_menu, self.sample_menu)})
+        build_menus(self, self.actions_by_name, {"open-folder": (self.recent_menu, self.sample_menu)})
         self.toolbar = build_toolbar(self, self.actions_by_name, self.field_panel)
         self._fill_sample_menu()
         self._connect()
@@ -142,6 +142,8 @@ class MainWindow(QMainWindow):
         studio.told.connect(self._on_told)
         self.welcome.chosen.connect(self.open)
         self.welcome.open_asked.connect(self.commands.open)
+        self.welcome.folder_asked.connect(self.commands.open_folder)
+        self.data_panel.mask.asked.connect(self.commands.mask)
         self.slices.hovered.connect(self.status.place.setText)
         self.field_panel.config_changed.connect(self._follow)
         self.monitor.remedy_chosen.connect(self.commands.take_remedy)
@@ -244,19 +246,20 @@ class MainWindow(QMainWindow):
         """Offers to look for the data of a run."""
 
         def find() -> None:
-            if data := self.commands.ask_for_file(f"The data of {wanted.run_path.name}"):
+            ask = self.commands.ask_for_folder if wanted.folder else self.commands.ask_for_file
+            if data := ask(f"The data of {wanted.run_path.name}"):
                 self.studio.open_run(wanted.run_path, data)
 
         QTimer.singleShot(0, lambda: self.notice.tell(wanted.why, "Find the data …", find))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Takes files."""
+        """Takes files and folders."""
         if event.mimeData().hasUrls():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Opens the first file that was dropped."""
-        files = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        """Opens the first file or folder that was dropped."""
+        files = [str(Path(url.toLocalFile())) for url in event.mimeData().urls() if url.isLocalFile()]
         if files:
             event.acceptProposedAction()
             self.open(files[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from dinr_studio.training.run import Run
 from dinr_studio.volume import Volume
 
 PREVIEW_PIXELS = 160
+FOLDER_READERS = ("DICOM", "series", "Zarr")
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,17 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Masked:
+    """The open volume with another mask, or none (""), and its histograms."""
+
+    mask: str
+    volume: Volume
+    histograms: tuple[Histogram, ...]
+
+
+@dataclass(frozen=True)
 class Choices:
-    """A file holds several datasets, and the user has to say which one is meant."""
+    """A file or folder holds several datasets, and the user has to say which one is meant."""
 
     file: str
     entries: tuple[DatasetEntry, ...]
@@ -48,10 +58,14 @@ class Choices:
 
 @dataclass(frozen=True)
 class DataWanted:
-    """A run file opened well, but the data that it was fitted to is not to be found; why: in a sentence."""
+    """A run file opened well, but the data that it was fitted to is not to be found; why: in a sentence.
+
+    folder: whether that was a folder.
+    """
 
     run_path: Path
     why: str
+    folder: bool = False
 
 
 def opening(file: str, options: Mapping[str, Any]) -> Iterator[Reading | Opened | Choices]:
@@ -82,9 +96,24 @@ def opening_run(path: Path, data: str | None) -> Iterator[Reading | Opened | Dat
     try:
         volume = volume_of(run, path, data)
     except DataNotFound as error:
-        yield DataWanted(path, str(error).split(";")[0] + ".")
+        folder = run.provenance.reader in FOLDER_READERS and not Path(run.provenance.file).suffix
+        yield DataWanted(path, str(error).split(";")[0] + ".", folder)
         return
     yield Opened(data or volume.provenance.file, volume, _histograms(volume), dict(run.open_options), run, path)
+
+
+def masking(file: str, options: Mapping[str, Any], mask: str, volume: Volume) -> Iterator[Reading | Masked]:
+    """The open volume with voxels missing as another mask says, or as the file alone does where that is "".
+
+    options: how the volume was opened. The values are shared, not read anew.
+    """
+    from dinr_studio.io.reading import open_volume, resolve
+
+    yield Reading(f"Reading {resolve(mask).name}" if mask else "Taking the mask away")
+    found = open_volume(file, **{**options, "mask": mask or None})
+    if not volume.is_stored and not found.is_stored:
+        found = replace(volume, missing=found.missing, provenance=found.provenance)
+    yield Masked(mask, found.with_grid(volume.grid), _histograms(found))
 
 
 def _histograms(volume: Volume) -> tuple[Histogram, ...]:

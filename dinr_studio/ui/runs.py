@@ -12,6 +12,9 @@ from PySide6.QtCore import QStandardPaths
 from dinr_studio.errors import DinrError, OutputError
 
 
+NOT_IN_NAMES = '*?[]<>:"|'  # of patterns of files, and what some systems do not allow
+
+
 @dataclass(frozen=True)
 class RunEntry:
     """One run file in a line of the table; psnr and gain (over the best interpolation) in dB, None where not judged."""
@@ -38,7 +41,8 @@ def runs_folder() -> Path:
 
 def new_run_path(data_file: str) -> Path:
     """A name for a new run of a data file, not taken yet."""
-    stem = PurePath(data_file.removeprefix("sample:")).name.split(".")[0] or "volume"
+    name = PurePath(data_file.removeprefix("sample:")).name.split(".")[0]
+    stem = "".join(letter for letter in name if letter not in NOT_IN_NAMES).rstrip("_- ") or "volume"
     stamp = datetime.now().strftime("%Y-%m-%d %H.%M.%S")
     path = runs_folder() / f"{stem} {stamp}.dinr"
     for count in range(2, 1000):

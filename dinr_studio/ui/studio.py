@@ -19,7 +19,7 @@ from dinr_studio.training.run import Run, Weights
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.evaluator import Evaluator, FieldState
 from dinr_studio.ui.fit_session import FitSession
-from dinr_studio.ui.opening import Choices, DataWanted, Opened, Reading, opening, opening_run
+from dinr_studio.ui.opening import Choices, DataWanted, Masked, Opened, Reading, masking, opening, opening_run
 from dinr_studio.ui.runs import new_run_path
 from dinr_studio.volume import Volume
 
@@ -42,6 +42,7 @@ class Studio(QObject):
 
     volume_opened = Signal()
     grid_changed = Signal()
+    mask_read = Signal(object)
     crosshair_moved = Signal()
     channel_changed = Signal()
     limits_changed = Signal()
@@ -117,6 +118,30 @@ class Studio(QObject):
         """Opens a run file with its data, which is looked for where it was unless `data` says where it is now."""
         self._read(Work(lambda: opening_run(path, data), self), path.name)
 
+    def read_mask(self, mask: str) -> None:
+        """Reads a mask for the open volume in the background, or takes it away ("")."""
+        if (volume := self.volume) is not None and not self.fit.running:
+            file, options = self.file, dict(self.options)
+            self._read(Work(lambda: masking(file, options, mask, volume), self), Path(mask or file).name)
+
+    @property
+    def masked(self) -> Masked | None:
+        """The open volume with its present mask."""
+        mask = str(self.options.get("mask") or "")
+        return None if self.volume is None else Masked(mask, self.volume, self.histograms)
+
+    def show_masked(self, masked: Masked) -> None:
+        """Takes over another mask; a field that was fitted without it is another volume's, and is put away."""
+        self.volume, self.histograms = masked.volume, masked.histograms
+        self.options = {name: value for name, value in self.options.items() if name != "mask"}
+        if masked.mask:
+            self.options["mask"] = masked.mask
+        if self.run is not None:
+            self.run, self.run_path, self.field = None, None, None
+            self.told.emit("The field was fitted to the data with another mask; its run is kept under Runs.")
+        for signal in (self.grid_changed, self.channel_changed, self.box_changed, self.field_changed):
+            signal.emit()
+
     def cancel_reading(self) -> None:
         """Gives up opening a file."""
         if self._reading is not None:
@@ -143,6 +168,8 @@ class Studio(QObject):
             self.reading_changed.emit(f"{item.doing} ...")
         elif isinstance(item, Choices):
             self.choice_needed.emit(item)
+        elif isinstance(item, Masked):
+            self.mask_read.emit(item)
         elif isinstance(item, DataWanted):
             self.data_wanted.emit(item)
         elif isinstance(item, Opened):

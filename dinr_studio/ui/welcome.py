@@ -67,6 +67,7 @@ class Welcome(QScrollArea):
 
     chosen = Signal(str)
     open_asked = Signal()
+    folder_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -105,20 +106,24 @@ class Welcome(QScrollArea):
         title.setFont(font)
         text = QLabel(
             "Open a scientific volume, press Fit, and watch a continuous neural field learn it. "
-            "Drop a file anywhere on this window: MRC, HDF5, TIFF, NPY, PNG, or a run file (.dinr)."
+            "Drop a file anywhere on this window (MRC, NIfTI, HDF5, TIFF, NPY and more, or a run file), or a folder: "
+            "a DICOM series, numbered slices, or a Zarr store."
         )
         text.setWordWrap(True)
         words.addWidget(title)
         words.addWidget(text)
-        button = QPushButton("Open a file …")
-        button.setDefault(True)
-        button.setMinimumHeight(36)
-        button.clicked.connect(self.open_asked)
+        buttons = QVBoxLayout()
+        for name, asked in (("Open a file …", self.open_asked), ("Open a folder …", self.folder_asked)):
+            button = QPushButton(name)
+            button.setMinimumHeight(36)
+            button.setDefault(asked is self.open_asked)
+            button.clicked.connect(asked)
+            buttons.addWidget(button)
         row.addWidget(mark)
         row.addSpacing(10)
         row.addLayout(words, 1)
         row.addSpacing(20)
-        row.addWidget(button)
+        row.addLayout(buttons)
         return row
 
     def set_recent(self, files: list[str]) -> None:

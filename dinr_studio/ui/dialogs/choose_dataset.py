@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt, Slot
@@ -28,7 +29,7 @@ class ChooseDataset(QDialog):
         self.list.setAccessibleName("Datasets")
         for entry in choices.entries:
             shape = " × ".join(map(str, entry.shape))
-            self.list.addItem(f"{entry.name}    {shape}    {entry.dtype}")
+            self.list.addItem(f"{entry.name}    {shape}    {entry.dtype}    {entry.about}".rstrip())
         self.preview = QLabel("…")
         self.preview.setFixedSize(EDGE, EDGE)
         self.preview.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -39,7 +40,7 @@ class ChooseDataset(QDialog):
         row.addWidget(self.list, 1)
         row.addWidget(self.preview)
         layout = QVBoxLayout(self)
-        layout.addWidget(QLabel("This file holds several datasets. Which one is the volume?"))
+        layout.addWidget(QLabel(f"{Path(choices.file).name} holds several datasets. Which one is the volume?"))
         layout.addLayout(row)
         layout.addWidget(buttons)
         self.list.itemDoubleClicked.connect(self.accept)

@@ -28,8 +28,9 @@ from dinr_studio.ui.theme import logo
 GUIDE = """
 <h2>From a file to a field</h2>
 <ol>
-<li><b>Open</b> a volume: drop a file on the window, use Open, or take a sample. Check the voxel size on the left:
-if the file lies, put it right there, and every length and every export follows.</li>
+<li><b>Open</b> a volume: drop a file or a folder (a DICOM series, numbered slices) on the window, use Open, or take a
+sample. Check the voxel size on the left: if the file lies, put it right there, and every length and every export
+follows. A <b>mask</b>, a second file on the same grid, leaves voxels out of the fit.</li>
 <li>Leave the preset at <b>auto</b>, or take <b>quick</b> for a first picture within a minute. The plan at the lower
 right says what the fit will cost on this machine.</li>
 <li>Press <b>Fit</b>. Set a slice to Field to watch it learn; look, zoom and export meanwhile as you like.</li>

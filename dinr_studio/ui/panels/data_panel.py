@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from dinr_studio.errors import DinrError
 from dinr_studio.ui.colours import COLORMAPS, number, with_unit
 from dinr_studio.ui.edits import BoxEdit, LimitsEdit, VoxelSizeEdit
+from dinr_studio.ui.panels.mask_row import MaskRow
 from dinr_studio.ui.panels.parts import heading
 from dinr_studio.ui.studio import Box, Studio
 from dinr_studio.ui.theme import CURVES, plot_colours
@@ -70,6 +71,8 @@ class DataPanel(QWidget):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             self.facts[name] = label
             form.addRow(name, label)
+        self.mask = MaskRow(self.studio, self.undo)
+        form.insertRow(6, "Mask", self.mask)
         self.axes = QLineEdit()
         self.axes.setAccessibleName("Axes")
         self.axes.setToolTip(

@@ -9,12 +9,21 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRectF
 from PySide6.QtGui import QImage
 
-from dinr_studio.coordinates import Grid
+from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.sampling.plane import Plane, data_plane, tile_rectangle
 from dinr_studio.ui.colours import DIVERGING, picture
 from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.views.field_tiles import FieldTiles
 from dinr_studio.ui.views.layers import Placed
+from dinr_studio.volume import Volume
+
+
+def from_the_top(volume: Volume, rows: int) -> bool:
+    """Whether rows along an axis are drawn from the top down, as those of pictures are."""
+    reader, axes = volume.provenance.reader, volume.grid.axes
+    if reader == "DICOM":
+        return axes[rows] == "y"
+    return reader in ("image", "TIFF") or (reader == "series" and TIME_AXIS not in axes)
 
 
 class SliceContent(QObject):

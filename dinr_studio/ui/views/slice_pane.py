@@ -17,7 +17,7 @@ from dinr_studio.ui.panels.parts import enlarge_button
 from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.theme import icon
 from dinr_studio.ui.views.field_tiles import HIGHEST_LEVEL, Rectangle
-from dinr_studio.ui.views.slice_content import SliceContent
+from dinr_studio.ui.views.slice_content import SliceContent, from_the_top
 from dinr_studio.ui.views.slice_plot import SlicePlot
 
 MODES = ("Data", "Field", "Residual", "Wipe")
@@ -131,7 +131,7 @@ class SlicePane(QWidget):
         self.title.setText(f"{grid.axes[columns]}{grid.axes[rows]}".upper())
         same = grid.units[rows] == grid.units[columns]
         self.box.setAspectLocked(same, 1)
-        self.box.invertY(volume.provenance.reader in ("image", "TIFF"))
+        self.box.invertY(from_the_top(volume, rows))
         self.view.name_axes(*(f"{grid.axes[axis]} ({grid.units[axis] or 'voxel units'})" for axis in (columns, rows)))
         self.content.set_field()
         self.follow()

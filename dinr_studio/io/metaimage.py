@@ -1,13 +1,15 @@
-"""MetaImage files (.mha, and .mhd with its values in a file beside it), through SimpleITK.
+"""MetaImage files (.mha, and .mhd with its values in a file beside it): SimpleITK reads where the voxels lie.
 
-The header is looked at here first, since it says how much memory and which file the library would go for. Positions are
-in mm, as in all of ITK, and of space LPS where the header says which way the axes point in a patient.
+The header is looked at here first, since it says how much memory and which file the library would go for. The values
+are read here too: of damaged ones the library makes up numbers without a word. Positions are in mm, as in all of ITK,
+and of space LPS where the header says which way the axes point in a patient.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +33,8 @@ ELEMENTS = {
 LINE = re.compile(r"[ \t]*(\w+)[ \t]*[=:][ \t]*(.*?)[ \t\r]*")
 AXES = {2: "yx", 3: "zyx", 4: "tzyx"}
 MOST_CHANNELS = 1024
+PIECE_BYTES = 1 << 20
+EITHER_STREAM = 32 + zlib.MAX_WBITS  # zlib or gzip, by its first bytes
 
 
 class _Header(NamedTuple):
@@ -41,6 +45,13 @@ class _Header(NamedTuple):
     channels: int
     dtype: np.dtype[Any]
     values_in: Path
+    offset: int
+    packed: bool
+
+    @property
+    def bytes(self) -> int:
+        """Length of the values, not packed."""
+        return math.prod(self.shape) * self.channels * self.dtype.itemsize
 
 
 def list_metaimage(path: Path) -> list[DatasetEntry]:
@@ -54,12 +65,10 @@ def read_metaimage(path: Path, dataset: str | None) -> Content:
     """The image in a MetaImage file with its place in space; a fourth dimension is time."""
     header = _read_header(path)
     check_harmless(path, __name__, try_metaimage.__name__)
-    image = _image(path)
-    itk = needed("SimpleITK", "medical", "MetaImage")
-    values: NDArray[Any] = itk.GetArrayFromImage(image)
-    shape = header.shape + ((header.channels,) if header.channels > 1 else ())
-    if values.shape != shape:
-        raise FileFormatError(f"{path.name} holds an image of shape {values.shape}, not {shape}; use an intact copy.")
+    image = _information(path)
+    if tuple(image.GetSize()) != header.shape[::-1]:
+        raise FileFormatError(f"{path.name} does not clearly say how large its image is; use an intact copy.")
+    values = _values(header)
     placed, size, origin = _placement(header, image)
     axes = AXES[len(header.shape)] + ("c" if header.channels > 1 else "")
     if axes.startswith("tz") and values.shape[1] == 1:  # frames of an image
@@ -78,14 +87,19 @@ def read_metaimage(path: Path, dataset: str | None) -> Content:
 
 
 def try_metaimage(path: str) -> None:
-    """Reads a file as `read_metaimage` would, and forgets it; see `check_harmless`."""
-    _image(Path(path))
+    """Reads a header as `read_metaimage` would, and forgets it; see `check_harmless`."""
+    _information(Path(path))
 
 
-def _image(path: Path) -> Any:
+def _information(path: Path) -> Any:
+    """What ITK knows of an image before it reads the values."""
     itk = needed("SimpleITK", "medical", "MetaImage")
     itk.ProcessObject.SetGlobalWarningDisplay(False)
-    return itk.ReadImage(str(path), imageIO="MetaImageIO")
+    reader = itk.ImageFileReader()
+    reader.SetImageIO("MetaImageIO")
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
 
 
 def _read_header(path: Path) -> _Header:
@@ -102,15 +116,56 @@ def _read_header(path: Path) -> _Header:
         raise FileFormatError(f"{path.name} holds values of type {element[:40]!r}; numbers can be read: convert it.")
     if fields.get("BinaryData", "True")[:1] not in "Tt1":
         raise FileFormatError(f"{path.name} holds its values as text; save them as binary data.")
-    dtype = np.dtype(ELEMENTS[element])
+    msb = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False"))[:1] in "Tt1"
+    dtype = np.dtype(ELEMENTS[element]).newbyteorder(">" if msb else "<")
     name = fields["ElementDataFile"]
     if name.split()[:1] == ["LIST"] or "%" in name:
         raise FileFormatError(f"{path.name} spreads its values over several files; save them as one .mha file.")
-    values_in = path if name in ("LOCAL", "Local", "local") else data_file(path, name)
-    compressed = fields.get("CompressedData", "False")[:1] in "Tt1"
-    claimed = math.prod(shape) * channels * dtype.itemsize
-    check_claim(values_in, claimed + (offset if values_in == path and not compressed else 0), compressed=compressed)
-    return _Header(fields, shape, channels, dtype, values_in)
+    values_in, start = (path, offset) if name in ("LOCAL", "Local", "local") else (data_file(path, name), 0)
+    packed = fields.get("CompressedData", "False")[:1] in "Tt1"
+    header = _Header(fields, shape, channels, dtype, values_in, start, packed)
+    return header._replace(offset=_offset(path, header))
+
+
+def _offset(path: Path, header: _Header) -> int:
+    """Where the values begin in their file, which must be long enough for them."""
+    stated = _whole_numbers(path, header.fields, "HeaderSize", "0")[0]
+    length = header.values_in.stat().st_size
+    start = stated if stated > 0 else max(0, length - header.bytes) if stated < 0 else header.offset
+    if not 0 <= start < length or stated < -1:
+        raise FileFormatError(f"{path.name} says that its values begin at byte {stated}; use an intact copy.")
+    check_claim(header.values_in, header.bytes + (0 if header.packed else start), compressed=header.packed)
+    return start
+
+
+def _values(header: _Header) -> NDArray[Any]:
+    """The values, (*shape) or (*shape, channels); of a packed file no more is unpacked than it claims."""
+    values = np.empty(header.shape + ((header.channels,) if header.channels > 1 else ()), header.dtype)
+    room = values.reshape(-1).view(np.uint8).data
+    with open(header.values_in, "rb") as file:
+        file.seek(header.offset)
+        filled = _unpack(file, room) if header.packed else file.readinto(room)
+    if filled != len(room):
+        raise FileFormatError(
+            f"{header.values_in.name} ends after {filled:,} of {len(room):,} bytes of values: it is truncated or "
+            "damaged; use an intact copy."
+        )
+    return values
+
+
+def _unpack(file: Any, room: memoryview) -> int:
+    """Fills `room` from a zlib or gzip stream, which checks its sum at its end; returns how far it went."""
+    unpacker, filled = zlib.decompressobj(wbits=EITHER_STREAM), 0
+    while not unpacker.eof:
+        packed = unpacker.unconsumed_tail or file.read(PIECE_BYTES)
+        piece = unpacker.decompress(packed, max(1, len(room) - filled))
+        if filled + len(piece) > len(room):
+            raise FileFormatError("The file unpacks to more values than its header says; use an intact copy.")
+        if not packed:
+            return max(0, filled - 1)  # whatever came, it was not all
+        room[filled : filled + len(piece)] = piece
+        filled += len(piece)
+    return filled
 
 
 def _fields(path: Path) -> tuple[dict[str, str], int]:

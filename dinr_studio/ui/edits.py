@@ -10,7 +10,6 @@ from PySide6.QtGui import QUndoCommand
 from dinr_studio.ui.opening import Masked
 from dinr_studio.ui.studio import Box, Studio
 
-
 MASK_EDIT = "mask"
 
 

@@ -143,7 +143,7 @@ class MainWindow(QMainWindow):
         self.welcome.chosen.connect(self.open)
         self.welcome.open_asked.connect(self.commands.open)
         self.welcome.folder_asked.connect(self.commands.open_folder)
-        self.data_panel.mask.asked.connect(self.commands.mask)
+        self.data_panel.mask_row.asked.connect(self.commands.mask)
         self.slices.hovered.connect(self.status.place.setText)
         self.field_panel.config_changed.connect(self._follow)
         self.monitor.remedy_chosen.connect(self.commands.take_remedy)

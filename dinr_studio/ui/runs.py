@@ -11,7 +11,6 @@ from PySide6.QtCore import QStandardPaths
 
 from dinr_studio.errors import DinrError, OutputError
 
-
 NOT_IN_NAMES = '*?[]<>:"|'  # of patterns of files, and what some systems do not allow
 
 

@@ -71,8 +71,8 @@ class DataPanel(QWidget):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             self.facts[name] = label
             form.addRow(name, label)
-        self.mask = MaskRow(self.studio, self.undo)
-        form.insertRow(6, "Mask", self.mask)
+        self.mask_row = MaskRow(self.studio, self.undo)
+        form.insertRow(6, "Mask", self.mask_row)
         self.axes = QLineEdit()
         self.axes.setAccessibleName("Axes")
         self.axes.setToolTip(

@@ -110,7 +110,7 @@ def _fit_together(one: Frame, other: Frame) -> bool:
 def _arranged(frames: list[Frame], keys: Sequence[str]) -> list[Stack]:
     """The volumes that frames of one direction make: one, or several of different kinds of image."""
     kept = list({frame.instance: frame for frame in reversed(frames)}.values())[::-1]
-    notes = () if len(kept) == len(frames) else (f"{len(frames) - len(kept)} copies of slices were left out.",)
+    notes = () if len(kept) == len(frames) else (f"Copies of slices were left out: {len(frames) - len(kept)}.",)
     if kept[0].position is None:
         return [_unplaced(kept, notes)]
     places = _places(kept)

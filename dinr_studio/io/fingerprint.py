@@ -35,20 +35,11 @@ def _of_folder(folder: Path) -> str:
     files = sorted(
         Path(place, name) for place, _, names in os.walk(folder) for name in names if not name.endswith(".part")
     )
-    return _of_files(files, [file.relative_to(folder).as_posix() for file in files])
-
-
-def fingerprint_of(files: Sequence[Path]) -> str:
-    """The same for files that together are one volume, wherever they lie."""
-    return fingerprint(files[0]) if len(files) == 1 else _of_files(files, [file.name for file in files])
-
-
-def _of_files(files: Sequence[Path], names: Sequence[str]) -> str:
     sizes = [file.stat().st_size for file in files]
     whole = sum(sizes) <= WHOLE_BYTES
     digest = hashlib.sha256()
-    for i, (file, name, size) in enumerate(zip(files, names, sizes, strict=True)):
-        digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
+    for i, (file, size) in enumerate(zip(files, sizes, strict=True)):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{size}\0".encode("utf-8", "surrogateescape"))
         if whole:
             with open(file, "rb") as content:
                 digest.update(hashlib.file_digest(content, "sha256").digest())

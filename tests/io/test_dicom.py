@@ -181,7 +181,7 @@ def test_a_copy_of_a_slice_is_left_out_and_two_slices_at_one_place_are_refused(t
     shutil.copy(folder / "IM0001.dcm", folder / "copy.dcm")
     volume = open_volume(folder)
     np.testing.assert_array_equal(volume.values[..., 0], values)
-    assert volume.provenance.notes == ("1 copies of slices were left out.",)
+    assert volume.provenance.notes == ("Copies of slices were left out: 1.",)
     again = pydicom.dcmread(folder / "IM0001.dcm")
     again.SOPInstanceUID = pydicom.uid.generate_uid()
     again.save_as(folder / "again.dcm")

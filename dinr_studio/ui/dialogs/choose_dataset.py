@@ -47,7 +47,7 @@ class ChooseDataset(QDialog):
         self.list.currentRowChanged.connect(self._on_row)
         evaluator.answered.connect(self._on_answered)
         self.list.setCurrentRow(0)
-        self.resize(640, 320)
+        self.resize(800, 340)
 
     @property
     def chosen(self) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from dinr_studio import __version__
 from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
+from dinr_studio.cli.team import SHARED, follows
 from dinr_studio.errors import DinrError
 
 DONE, USER_ERROR, INTERRUPTED = 0, 2, 130
@@ -46,7 +47,12 @@ def is_command(word: str) -> bool:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs one command; returns 0, 2 after a mistake of the user's (one sentence), or 130 where interrupted."""
+    """Runs one command; returns 0, 2 after a mistake of the user's (one sentence), or 130 where interrupted.
+
+    Of the processes that torchrun starts the first one alone runs what they can't share.
+    """
+    if follows() and arguments[:1] not in ([command] for command in SHARED):
+        return DONE
     try:
         status = app(arguments, prog_name="dinr-studio", standalone_mode=False)
     except DinrError as error:

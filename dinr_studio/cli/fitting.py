@@ -6,18 +6,25 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from dinr_studio.cli.judging import print_scores
 from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
+from dinr_studio.cli.team import begun, launched, run_of_this_job, team_of_processes
 from dinr_studio.config import PROBE, FitConfig, changed, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
+
+if TYPE_CHECKING:
+    from dinr_studio.training.distributed import Team
+    from dinr_studio.training.plan import Plan
+    from dinr_studio.training.run import Run
+    from dinr_studio.volume import Volume
 
 STOPPING = b"\nStopping after this step, to save the run; Ctrl-C again ends at once.\n"
 RESUMABLE = ("max_epochs", "time_limit", "goal_psnr", "patience")
@@ -38,8 +45,48 @@ class FitRequest:
     open_options: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Start:
+    """What a fit begins with: settings, how the data was opened and its checksum, and the run to go on with."""
+
+    config: FitConfig
+    options: dict[str, Any]
+    sha256: str
+    plan: Plan
+    resume: Run | None = None
+
+
+Begin = Callable[[], "tuple[Volume, _Start]"]
+
+
 def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
-    """Fits from the beginning; returns what `fit --json` prints."""
+    """Fits from the beginning; returns what `fit --json` prints.
+
+    A job of torchrun's that was started again goes on with the run that it has left instead.
+    """
+    return _with_team(request, lambda: _new(request, force))
+
+
+def resume_fit(request: FitRequest) -> dict[str, Any]:
+    """Goes on with the run in the output file; only the ends of a run may be changed."""
+    return _with_team(request, lambda: _resumed(request))
+
+
+def _with_team(request: FitRequest, begin: Begin) -> dict[str, Any]:
+    """Fits, alone or as one process of several; all but their leader end here."""
+    with team_of_processes() as team:
+        volume, start = begin() if team is None else begun(team, request.file, begin)
+        result = _fit(volume, start, request.output, team)
+    if result is None:
+        raise SystemExit(0)
+    return result
+
+
+def _new(request: FitRequest, force: bool) -> tuple[Volume, _Start]:
+    """A fresh start, unless this job has been started before."""
+    run = run_of_this_job(request.output)
+    if run is not None and _goes_on(run, request, force):
+        return _taken_up(request, run)
     if request.output.exists() and not force:
         raise OutputError(
             f"{request.output} exists already; --resume goes on with it, --force replaces it, or choose another name."
@@ -58,7 +105,26 @@ def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
             typer.echo("Trying families for some seconds each; --family names one instead.", err=True)
     chosen = preset_config(request.preset, volume, family, device, request.changes.get("held_out_share"))
     config = changed(with_changes(chosen, request.changes), reasons=chosen.reasons + _by_hand(request.changes))
-    return _fit(volume, config, request.output, None, request.open_options)
+    return volume, _planned(volume, config, request.open_options)
+
+
+def _goes_on(run: Run, request: FitRequest, force: bool) -> bool:
+    """Whether a job's own run is what it was asked for again: the same settings, and no wish for a fresh one."""
+    from dinr_studio.training.distributed import restarted
+
+    config = run.config
+    same = (
+        config.preset == request.preset
+        and request.family in (None, PROBE, config.field.family)
+        and with_changes(config, request.changes) == config
+    )
+    return same and (restarted() or not (force or run.finished))
+
+
+def _planned(volume: Volume, config: FitConfig, options: dict[str, Any], resume: Run | None = None) -> _Start:
+    from dinr_studio.training.plan import make_plan
+
+    return _Start(config, options, volume.provenance.sha256, make_plan(volume, config), resume)
 
 
 def _by_hand(changes: dict[str, Any]) -> tuple[str, ...]:
@@ -66,14 +132,12 @@ def _by_hand(changes: dict[str, Any]) -> tuple[str, ...]:
     return (f"set by hand: {', '.join(f'{name}={value}' for name, value in changes.items())}",) if changes else ()
 
 
-def resume_fit(request: FitRequest) -> dict[str, Any]:
-    """Goes on with the run in the output file; only the ends of a run may be changed."""
+def _resumed(request: FitRequest) -> tuple[Volume, _Start]:
+    """The run in the output file, with its ends changed as asked for."""
     fixed = sorted(set(request.changes) - set(RESUMABLE))
     if fixed or request.family is not None:
         named = ", ".join([*fixed, *(["family"] if request.family else [])])
         raise ConfigError(f"A resumed run keeps its settings, so {named} cannot be changed; leave it out, or fit anew.")
-    from dinr_studio.io import open_volume
-    from dinr_studio.training.run_data import options_of, what_changed
     from dinr_studio.training.run_file import read_run
 
     run = read_run(request.output)
@@ -81,6 +145,14 @@ def resume_fit(request: FitRequest) -> dict[str, Any]:
         raise ConfigError(
             f"A resumed run keeps its settings, those of preset {run.config.preset}; leave --preset out, or fit anew."
         )
+    return _taken_up(request, run)
+
+
+def _taken_up(request: FitRequest, run: Run) -> tuple[Volume, _Start]:
+    """A run to go on with and its data; RunFileError where that is no longer what it was fitted to."""
+    from dinr_studio.io import open_volume
+    from dinr_studio.training.run_data import options_of, what_changed
+
     options = {**options_of(run, request.output), **request.open_options}
     volume = open_volume(request.file, **options)
     changed = what_changed(run, volume)
@@ -94,7 +166,7 @@ def resume_fit(request: FitRequest) -> dict[str, Any]:
             f"{request.file} is not the file that {request.output} was fitted to ({run.provenance.file}); "
             "resume with that one, or fit anew."
         )
-    return _fit(volume, with_changes(run.config, request.changes), request.output, run, options)
+    return volume, _planned(volume, with_changes(run.config, request.changes), options, run)
 
 
 def _check_folder(output: Path) -> None:
@@ -104,17 +176,34 @@ def _check_folder(output: Path) -> None:
         raise OutputError(f"The folder {output.parent} does not exist; make it first or choose another.")
 
 
-def _fit(volume: Any, config: FitConfig, output: Path, resume: Any, options: dict[str, Any]) -> dict[str, Any]:
-    from dinr_studio.training.device import peak_bytes
+def _fit(volume: Volume, start: _Start, output: Path, team: Team | None) -> dict[str, Any] | None:
+    """Fits, and says how it goes; None in a process that only follows, which says nothing."""
+    from dinr_studio.training.distributed import ALONE
     from dinr_studio.training.fit import fit
-    from dinr_studio.training.plan import make_plan
+    from dinr_studio.training.plan import shared_plan
 
-    plan = make_plan(volume, config)
-    snapshots = fit(volume, config, path=output, resume=resume, open_options=options)
+    team = team or ALONE
+    config, plan = start.config, shared_plan(start.plan, start.config, team.size)
+    snapshots = fit(volume, config, path=output, resume=start.resume, open_options=start.options, team=team)
+    if not team.leads:
+        with _stop_requested(b"") as stop:
+            team.asked_to_stop = stop.is_set
+            for _ in snapshots:
+                pass
+        return None
     with bar_or_lines() as progress, _stop_requested() as stop:
         next(snapshots)  # makes the data ready, and refuses what cannot be trained on
         _announce(progress, volume, config, plan)
-        last = _followed(snapshots, progress, stop, config, output)
+        if launched() and start.resume is not None and start.resume.state is not None:
+            progress.say(f"Going on from step {start.resume.state.step} of {output}.")
+        last = _followed(snapshots, progress, lambda: stop.is_set() or team.stop_wanted, config, output)
+    return {**_outcome(volume, config, last, plan), "run_file": str(output), "processes": team.size}
+
+
+def _outcome(volume: Volume, config: FitConfig, last: Any, plan: Plan) -> dict[str, Any]:
+    """Scores, cost and settings of a finished fit, from its last snapshot."""
+    from dinr_studio.training.device import peak_bytes
+
     run = last.run
     left_out = run.outliers if config.training.outliers == "exclude" else 0
     trained = round(volume.grid.size * (1 - volume.missing_share)) - len(run.held_out) - left_out
@@ -123,7 +212,6 @@ def _fit(volume: Any, config: FitConfig, output: Path, resume: Any, options: dic
         "coordinates_per_second": last.epoch * trained / max(last.elapsed, 1e-9),
         "seconds": last.elapsed,
         "peak_memory_bytes": peak_bytes(),
-        "run_file": str(output),
         "plan": {"peak_memory_bytes": plan.peak_memory_bytes, "seconds": plan.seconds, "device": plan.device},
         "preset": config.preset,
         "family": config.field.family,
@@ -136,13 +224,13 @@ def _fit(volume: Any, config: FitConfig, output: Path, resume: Any, options: dic
     }
 
 
-def _followed(snapshots: Any, progress: Progress, stop: threading.Event, config: FitConfig, output: Path) -> Any:
+def _followed(snapshots: Any, progress: Progress, stop: Callable[[], bool], config: FitConfig, output: Path) -> Any:
     """The last snapshot, after showing all; when asked to stop it closes the fit, which saves it, and interrupts."""
     for snapshot in snapshots:
         for event in snapshot.events:
             progress.say(event)
         progress.update(*_line(snapshot, config))
-        if stop.is_set() and snapshot.phase == "training":
+        if stop() and snapshot.phase == "training":
             snapshots.close()
             progress.say(f"Stopped at step {snapshot.step}; {output} holds the run, and --resume goes on with it.")
             raise KeyboardInterrupt
@@ -179,15 +267,18 @@ def _line(snapshot: Any, config: FitConfig) -> tuple[float, str]:
 
 
 @contextmanager
-def _stop_requested() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets, so that the run can be saved; the second one interrupts."""
+def _stop_requested(said: bytes = STOPPING) -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or SIGTERM sets, so that the run can be saved; the second one interrupts.
+
+    said: what is then written to standard error.
+    """
     stop = threading.Event()
 
     def ask(number: int, frame: Any) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        os.write(sys.stderr.fileno(), STOPPING)  # print may not be entered twice, and a signal comes at any time
+        os.write(sys.stderr.fileno(), said)  # print may not be entered twice, and a signal comes at any time
 
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,11 @@ PATIENCE = timedelta(minutes=30)  # for what others do meanwhile; a process that
 WORDS = 4  # numbers that the leader can tell at once
 ENDED, USER_ERROR, INTERRUPTED = 0, 2, 130
 SIGNS_OF_LOSS = ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe", "timed out")
+BUFFERS_EACH_STEP = next(  # torch 2.13 has a new name for it; a field's buffers never change
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")
+    if name in signature(DistributedDataParallel.__init__).parameters
+)
 
 T = TypeVar("T")
 
@@ -161,8 +167,10 @@ class Ranks(Team):
 
     def wrapped(self, field: Field, device: torch.device) -> nn.Module:
         """The field within DistributedDataParallel."""
-        own = [device.index] if device.type == "cuda" else None
-        return DistributedDataParallel(Predicting(field), device_ids=own, broadcast_buffers=False)
+        options: dict[str, Any] = {BUFFERS_EACH_STEP: False}
+        if device.type == "cuda":
+            options["device_ids"] = [device.index]
+        return DistributedDataParallel(Predicting(field), **options)
 
     def apart(self, wrapped: nn.Module) -> AbstractContextManager[object]:
         """See Team.apart."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -77,6 +77,24 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
         seconds_per_epoch=per_epoch,
         seconds=min(whole, config.training.time_limit or whole),
         device=describe_device(device),
+    )
+
+
+def shared_plan(plan: Plan, config: FitConfig, processes: int) -> Plan:
+    """The plan of a fit that several processes share, each with a processor or GPU of its own like the one measured.
+
+    The peak memory stays that of one process. What they exchange is not counted.
+    """
+    if processes == 1:
+        return plan
+    per_epoch = plan.seconds_per_epoch / processes
+    whole = per_epoch * config.training.max_epochs
+    return replace(
+        plan,
+        coordinates_per_second=plan.coordinates_per_second * processes,
+        seconds_per_epoch=per_epoch,
+        seconds=min(whole, config.training.time_limit or whole),
+        device=f"{processes} processes on {plan.device}",
     )
 
 

@@ -138,27 +138,28 @@ def _check(path: Path, stack: Stack) -> None:
     count = len(stack.frames) * len(stack.frames[0]) * (3 if stack.first.colours else 1)
     rows, columns = stack.first.shape
     check_memory(path.name, count * rows * columns * _value_type(stack).itemsize)
-    packed = {f.file for f in stack.present if f.syntax not in (*PLAIN_SYNTAXES, DEFLATED, RUN_LENGTHS)}
-    for syntax in {frame.syntax for frame in stack.present if frame.file in packed}:
-        _check_readable(path, syntax)
+    packed = {f.file: f.syntax for f in stack.present if f.syntax not in (*PLAIN_SYNTAXES, DEFLATED, RUN_LENGTHS)}
+    for syntax, file in {syntax: file for file, syntax in packed.items()}.items():
+        _check_readable(file, syntax)
     if packed:
         check_all_harmless(sorted(packed), __name__, "decode")
 
 
 def _check_readable(path: Path, syntax: str) -> None:
     from pydicom.pixels import get_decoder
-    from pydicom.uid import UID
+    from pydicom.uid import UID, UID_dictionary
 
+    name = UID(syntax).name if syntax in UID_dictionary else "something unknown"
     try:
         readable = get_decoder(UID(syntax)).is_available
     except NotImplementedError:
         raise FileFormatError(
-            f"{path.name} is compressed as {UID(syntax).name}, which cannot be read; save it uncompressed."
+            f"{path.name} is compressed as {name}, which cannot be read; save it uncompressed."
         ) from None
     if not readable:
         needed("pylibjpeg", "medical", "Compressed DICOM")
         raise FileFormatError(
-            f"{path.name} is compressed as {UID(syntax).name}, for which a library is missing; "
+            f"{path.name} is compressed as {name}, for which a library is missing; "
             "add it with: pip install 'dinr-studio[medical]'."
         )
 

@@ -22,6 +22,7 @@ PREAMBLE, MAGIC = 128, b"DICM"
 SUFFIXES = (".dcm", ".dicom", ".ima")
 BARE_STARTS = (b"\x02\x00", b"\x08\x00")  # the group of the first element of a file without preamble
 DEEPEST, MOST_FILES = 4, 50_000
+MOST_BITS = 64
 TAGS = (
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "ImageType",
     "InstanceNumber", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation",
@@ -124,6 +125,8 @@ def frames_of(path: Path) -> list[Frame]:
     except FileFormatError:
         raise
     except OSError as error:
+        if error.strerror is None:  # the library's own
+            raise damage from None
         raise FileFormatError(f"{path.name} cannot be read ({error.strerror}); check its permissions.") from None
     except Exception:
         raise damage from None
@@ -193,11 +196,13 @@ class _Described:
 
 def _frame(path: Path, index: int, at: _Described) -> Frame:
     rows, columns = int(at.get("Rows")), int(at.get("Columns"))
+    bits = at.number("BitsStored")
+    if bits is not None and not 1 <= bits <= MOST_BITS:
+        raise ValueError(f"{bits} bits")
     photometric = str(at.get("PhotometricInterpretation") or "MONOCHROME2")
     position, directions = at.numbers("ImagePositionPatient"), _unit_vectors(at.numbers("ImageOrientationPatient"))
     spacing = next((s for name in SPACINGS if len(s := at.numbers(name)) == 2 and min(s) > 0), None)
     modality = str(at.get("Modality") or "")
-    bits = at.number("BitsStored")
     placed = len(position) == 3 and directions is not None and spacing is not None
     return Frame(
         file=path,

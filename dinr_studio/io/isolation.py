@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dinr_studio.errors import FileFormatError
 
+SPARE_MEMORY = 1 << 30  # bytes
 LONGEST = 60.0  # seconds until a file counts as one that a library never finishes with
 TRY = "import sys; sys.path.insert(0, sys.argv[1]); from {module} import {function}; {function}(sys.argv[2])"
 
@@ -72,3 +73,18 @@ def _harmful(files: tuple[tuple[str, int, int], ...], module: str, function: str
         status, said = -1, (expired.stdout or b"").decode() if isinstance(expired.stdout, bytes) else ""
     begun = said.split()
     return None if 0 <= status < 256 else int(begun[-1]) if begun else 0
+
+
+def limit_memory(more: int) -> None:
+    """Lets this process have `more` bytes beyond what it has and what it may need; without effect on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return
+    import psutil
+
+    most = psutil.Process().memory_info().vms + SPARE_MEMORY + more
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    except (OSError, ValueError):  # not everywhere that has the module
+        pass

@@ -13,7 +13,19 @@ import numpy as np
 
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DinrError, FileFormatError
-from dinr_studio.io import dicom, hdf5, images, metaimage, mrc, nifti, nrrd_files, numpy_files, series, tiff
+from dinr_studio.io import (
+    dicom,
+    hdf5,
+    images,
+    metaimage,
+    mrc,
+    nifti,
+    nrrd_files,
+    numpy_files,
+    series,
+    tiff,
+    vtk_images,
+)
 from dinr_studio.io.arranging import Values, arranged, checked_axes, cropped, one_channel, overridden
 from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
@@ -43,6 +55,8 @@ READERS: dict[str, Reader] = {
     "NIfTI": (nifti.read_nifti, nifti.list_nifti),
     "NRRD": (nrrd_files.read_nrrd, nrrd_files.list_nrrd),
     "MetaImage": (metaimage.read_metaimage, metaimage.list_metaimage),
+    "VTI": (vtk_images.read_vti, vtk_images.list_vti),
+    "VTK": (vtk_images.read_vtk, vtk_images.list_vtk),
 }
 SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".mrc", ".map", ".ccp4", ".mrcs", ".st", ".rec"), "MRC"),
@@ -51,6 +65,8 @@ SUFFIXES: dict[str, str] = {
     ".nii": "NIfTI",
     **dict.fromkeys((".nrrd", ".nhdr"), "NRRD"),
     **dict.fromkeys((".mha", ".mhd"), "MetaImage"),
+    ".vti": "VTI",
+    ".vtk": "VTK",
     **dict.fromkeys((".nc", ".nc4", ".netcdf", ".cdf"), "NetCDF"),
     ".npy": "NPY",
     **dict.fromkeys((".zarr", ".zip", ".ozx"), "Zarr"),
@@ -77,6 +93,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (4, b"n+2\0", "NIfTI"),
     (4, b"ni2\0", "NIfTI"),
     (0, b"NRRD000", "NRRD"),
+    (0, b"# vtk DataFile", "VTK"),
 )
 
 STORED_READERS: dict[str, Callable[[Path, str | None], Content]] = {

@@ -79,7 +79,18 @@ class WrittenFormat(NamedTuple):
 
 def writers() -> dict[str, WrittenFormat]:
     """For each suffix that can be written: the writer, and what tells what it cannot carry."""
-    from dinr_studio.io import hdf5, metaimage_writing, mrc, nifti_writing, nrrd_writing, netcdf_writing, numpy_files, tiff, zarr_writing
+    from dinr_studio.io import (
+        hdf5,
+        metaimage_writing,
+        mrc,
+        netcdf_writing,
+        nifti_writing,
+        nrrd_writing,
+        numpy_files,
+        tiff,
+        vtk_writing,
+        zarr_writing,
+    )
 
     metaimage = WrittenFormat(
         metaimage_writing.MetaImageWriter, metaimage_writing.lost_in_metaimage, metaimage_writing.COMPRESSIONS
@@ -100,6 +111,8 @@ def writers() -> dict[str, WrittenFormat]:
         ".nii.gz": WrittenFormat(nifti_writing.GzippedNiftiWriter, nifti_writing.lost_in_nifti, ("gzip",)),
         ".nrrd": WrittenFormat(nrrd_writing.NrrdWriter, nrrd_writing.lost_in_nrrd, nrrd_writing.COMPRESSIONS),
         ".mha": metaimage,
+        ".vti": WrittenFormat(vtk_writing.VtiWriter, vtk_writing.lost_in_vti, vtk_writing.VTI_COMPRESSIONS),
+        ".vtk": WrittenFormat(vtk_writing.VtkWriter, vtk_writing.lost_in_vtk),
     }
 
 

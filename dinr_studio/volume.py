@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid
@@ -19,6 +20,7 @@ from dinr_studio.stored import StoredValues
 MAX_CHANNELS = 16
 LARGEST_VALUE, SMALLEST_RANGE = 1e38, 1e-36  # what float32, in which fields are computed and written, can tell apart
 SAMPLED, SAMPLED_PIECES = 1 << 22, 128  # voxels of a stored volume that its statistics go by, and pieces they come in
+LOADED_SHARE = 0.8  # of the free memory: what a volume taken out of its file may fill
 CHUNK = 1 << 22  # voxels looked at in one go, so that statistics need no second copy of the values
 
 
@@ -80,9 +82,16 @@ class Volume:
         return self.values
 
     def loaded(self) -> Volume:
-        """The volume with its values in memory."""
+        """The volume with its values in memory; DataError where they do not fit."""
         if not isinstance(self.values, StoredValues):
             return self
+        needed = self.values.size * self.values.dtype.itemsize
+        free = int(psutil.virtual_memory().available)
+        if needed > LOADED_SHARE * free:
+            raise DataError(
+                f"All values at once need {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; "
+                "crop the volume first."
+            )
         values = self.values[...]
         return replace(self, values=values, missing=_missing(values, None))
 

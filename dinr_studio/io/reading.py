@@ -30,8 +30,8 @@ from dinr_studio.io.arranging import Values, arranged, checked_axes, cropped, on
 from dinr_studio.io.content import Content, DatasetEntry, available_bytes
 from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
-from dinr_studio.io.netcdf import list_netcdf, read_netcdf
 from dinr_studio.io.masks import with_mask
+from dinr_studio.io.netcdf import list_netcdf, read_netcdf
 from dinr_studio.io.zarr_reading import list_zarr, read_zarr
 from dinr_studio.stored import StoredValues
 from dinr_studio.volume import Provenance, Volume, make_volume
@@ -103,7 +103,7 @@ STORED_READERS: dict[str, Callable[[Path, str | None], Content]] = {
     "NPY": numpy_files.map_npy,
 }
 SMALL = 1 << 24  # bytes of a file that is not asked how large it is when unpacked
-MEMORY_SHARE = 0.2  # of the free memory: values that need more stay in their file
+MEMORY_SHARE = 0.5  # of the free memory: values that need more stay in their file
 
 
 def open_volume(

@@ -129,6 +129,7 @@ class VolumeTask(Task):
 
 def prepare(original: Volume, config: TrainingConfig) -> VolumeTask:
     """The task of fitting a volume with these settings; raises DataError where nothing is left to train on."""
+    original = original.loaded()
     outlying = None if config.outliers == "keep" else isolated_outliers(original)
     volume = original if outlying is None else original.without(outlying)
     held_out = _held_out(volume, config)

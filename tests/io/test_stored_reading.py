@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from dinr_studio import volume as volumes
 from dinr_studio.errors import DataError, FileFormatError
 from dinr_studio.io import open_volume, reading
 
@@ -39,9 +40,9 @@ def test_values_left_in_the_file_are_those_that_are_read(tmp_path, name):
 def test_what_fills_memory_stays_in_the_file_by_itself(tmp_path, monkeypatch):
     path = write(tmp_path / "a.npy")
     monkeypatch.setattr(reading, "SMALL", 0)
-    monkeypatch.setattr(reading, "available_bytes", lambda: 4 * VALUES.nbytes)
+    monkeypatch.setattr(reading, "available_bytes", lambda: VALUES.nbytes)
     assert open_volume(path).is_stored
-    monkeypatch.setattr(reading, "available_bytes", lambda: 6 * VALUES.nbytes)
+    monkeypatch.setattr(reading, "available_bytes", lambda: 3 * VALUES.nbytes)
     assert not open_volume(path).is_stored
 
 
@@ -80,6 +81,14 @@ def test_what_needs_all_values_at_once_says_so(tmp_path):
     volume = open_volume(write(tmp_path / "a.npy"), stored=True)
     with pytest.raises(DataError, match="larger than memory"):
         volume.in_memory  # noqa: B018
+
+
+def test_a_volume_left_in_its_file_is_taken_into_memory_only_where_it_fits(tmp_path, monkeypatch):
+    volume = open_volume(write(tmp_path / "a.npy"), stored=True)
+    np.testing.assert_array_equal(volume.loaded().in_memory[..., 0], VALUES)
+    monkeypatch.setattr(volumes, "LOADED_SHARE", 0.0)
+    with pytest.raises(DataError, match=r"GB of memory.*crop"):
+        volume.loaded()
 
 
 def test_a_constant_is_refused_wherever_it_lies(tmp_path):

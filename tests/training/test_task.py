@@ -54,7 +54,7 @@ def test_samples_are_the_network_coordinates_and_normalised_values_of_voxels(mak
     assert task.source._values.base is not None  # a view: no copy of the volume in another type
 
 
-def test_a_volume_left_in_its_file_is_fitted_as_one_in_memory(tmp_path):
+def test_a_volume_left_in_its_file_is_fitted_as_one_in_memory(tmp_path, make_config):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(8, 9, 10)).astype(np.float32))
     config = make_config(held_out_share=0.1).training
     read, stored = (prepare(open_volume(tmp_path / "a.npy", stored=stored), config) for stored in (False, True))

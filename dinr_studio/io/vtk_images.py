@@ -21,7 +21,7 @@ from dinr_studio.io.optional import needed
 from dinr_studio.io.vtk_header import check_legacy, read_vti_header
 
 CELLS = "cells/"
-MOST_EXPANSION = 16  # times a file's length that VTK may need for it, beyond what its header claims
+MOST_EXPANSION = 16  # times a file's length that VTK may need for it, as where each digit of a text is a number
 COMPONENT_NAMES = 16  # no more are asked for
 
 
@@ -58,23 +58,30 @@ def read_vtk(path: Path, dataset: str | None) -> Content:
 def try_vti(path: str) -> None:
     """Reads a file as `read_vti` would, and forgets it; see `check_harmless`."""
     header = read_vti_header(Path(path))
-    _try(path, lambda: [_vti_image(Path(path), CELLS * array.of_cells + array.name) for array in header.arrays])
+
+    def read() -> None:
+        for array in header.arrays:
+            _vti_image(Path(path), CELLS * array.of_cells + array.name)
+
+    _try(read, max((header.bytes(array) for array in header.arrays), default=0) + os.path.getsize(path))
 
 
 def try_vtk(path: str) -> None:
     """Reads a file as `read_vtk` would, and forgets it; see `check_harmless`."""
-    _try(path, lambda: _legacy_image(Path(path)))
+    _try(lambda: _legacy_image(Path(path)), os.path.getsize(path))
 
 
-def _try(path: str, read: Callable[[], Any]) -> None:
-    """Reads with little memory; ends like a crash where more is asked for, which no honest file does."""
+def _try(read: Callable[[], Any], honest: int) -> None:
+    """Reads with a few times the memory that is honest; any failure ends like a crash.
+
+    Without that limit, a size out of thin air in the midst of a file would be asked of the system, which may grant it.
+    """
     needed("vtkmodules.vtkIOXML", "vtk", "VTK")
-    limit_memory(MOST_EXPANSION * os.path.getsize(path))
+    limit_memory(MOST_EXPANSION * honest)
     try:
         read()
-    except FileFormatError as error:
-        if "allocat" in str(error):
-            os.abort()
+    except Exception:
+        os.abort()
 
 
 def _checked_legacy(path: Path) -> Any:

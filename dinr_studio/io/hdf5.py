@@ -1,7 +1,8 @@
 """HDF5 files, through h5py: any numeric dataset, with the common conventions for positions and units.
 
 Understood are dimension scales and coordinate vectors with `units` (netCDF, CF), and the attributes element_size_um,
-voxel_size, spacing, pixel_size, origin, unit, units, axes, _FillValue, missing_value, scale_factor and add_offset.
+voxel_size, spacing, pixel_size, origin, directions (with space: RAS or LPS), unit, units, axes, _FillValue,
+missing_value, scale_factor and add_offset.
 Links to other files are never followed.
 """
 
@@ -19,7 +20,7 @@ from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
 from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.isolation import check_harmless
-from dinr_studio.io.positions import AXIS_WORDS, chunks_for, from_attributes, letter_of, spacing, text_of
+from dinr_studio.io.positions import AXIS_WORDS, chunks_for, from_attributes, letter_of, orientation_of, spacing, text_of
 from dinr_studio.io.writing import VolumeHeader
 
 DEEPEST, MOST_OBJECTS = 16, 10_000
@@ -89,6 +90,7 @@ def _described(path: Path, file: Any, stored: Any) -> Content:
         value_unit=text_of(stored.attrs.get("units", "")),
         channel_names=tuple(text_of(name) for name in np.ravel(stored.attrs.get("channel_names", ()))),
         fill=fill,
+        orientation=orientation_of(stored.attrs),
         dataset=stored.name.strip("/"),
         notes=positions.notes,
         layout=Layout(stored.chunks, tuple(positions.falling), scale, offset),
@@ -278,6 +280,10 @@ class Hdf5Writer:
                 "units": header.value_unit,
             }
         )
+        if grid.orientation is not None:
+            self._values.attrs.update(
+                {"directions": grid.orientation.directions, "space": grid.orientation.space}
+            )
         if header.channel_names:
             self._values.attrs["channel_names"] = list(header.channel_names)
         if header.notes:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dinr_studio.coordinates import reversed_axes
 from dinr_studio.errors import FileFormatError, OutputError
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim
+from dinr_studio.io.losses import lost_orientation
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
 HEADER_BYTES = 1024
@@ -172,7 +173,7 @@ def lost_in_mrc(header: VolumeHeader) -> tuple[str, ...]:
         lost.append(f"MRC has no place for the value's unit ({header.value_unit}).")
     if "t" in header.grid.axes:
         lost.append("MRC has no place for the times of the frames.")
-    return tuple(lost)
+    return tuple(lost) + lost_orientation(header.grid, "MRC")
 
 
 def _listed(units: set[str]) -> str:

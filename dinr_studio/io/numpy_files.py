@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
+from dinr_studio.io.losses import lost_orientation
 from dinr_studio.io.writing import VolumeHeader
 
 
@@ -79,7 +80,8 @@ def _bytes(entry: DatasetEntry) -> int:
 
 def lost_in_npy(header: VolumeHeader) -> tuple[str, ...]:
     """What an NPY file cannot carry."""
-    return ("NPY holds the bare numbers: voxel size, origin and units are not in it.",)
+    bare = "NPY holds the bare numbers: voxel size, origin and units are not in it."
+    return (bare, *lost_orientation(header.grid, "NPY"))
 
 
 class NpyWriter:

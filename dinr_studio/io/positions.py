@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dinr_studio.coordinates import TIME_AXIS
+from dinr_studio.coordinates import TIME_AXIS, Orientation
 
 SIZE_ATTRIBUTES = ("voxel_size", "spacing", "pixel_size", "element_size", "resolution")
 UNIT_ATTRIBUTES = ("axis_units", "unit", "voxel_size_unit", "spacing_unit", "length_unit")
@@ -54,6 +54,22 @@ def spacing(positions: NDArray[Any], letter: str) -> Spacing | None:
     if step < 0:
         notes += (f"The positions along {letter} fall in the file; the values were turned round to make them rise.",)
     return Spacing(abs(step), float(positions.min()), step < 0, notes)
+
+
+def orientation_of(attributes: Mapping[str, Any]) -> Orientation | None:
+    """How the axes lie in space, by the attributes `directions`, (3, 3) as in Orientation, and `space`; None without.
+
+    Directions that are no unit vectors do not count. Raises ConfigError where they span no volume.
+    """
+    given = np.asarray(attributes.get("directions", ()))
+    if given.shape != (3, 3) or given.dtype.kind not in "iuf":
+        return None
+    directions = given.astype(np.float64)
+    if not np.allclose(np.linalg.norm(directions, axis=1), 1, atol=1e-6):
+        return None
+    space = text_of(attributes.get("space", ""))
+    z, y, x = (tuple(float(number) for number in direction) for direction in directions)
+    return Orientation((z, y, x), "RAS" if space == "RAS" else "LPS" if space == "LPS" else "")
 
 
 def short_unit(name: str) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.errors import FileFormatError, OutputError
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
+from dinr_studio.io.losses import lost_orientation
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
 WRITTEN_TYPES = ("float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32")
@@ -158,7 +159,7 @@ def lost_in_tiff(header: VolumeHeader) -> tuple[str, ...]:
         lost.append(f"TIFF has no place for the value's unit ({header.value_unit}).")
     if any(in_metres(header.grid.units[i]) is None for i in header.grid.spatial):
         lost.append("OME-TIFF knows units of length only; voxel sizes were written as plain numbers.")
-    return tuple(lost)
+    return tuple(lost) + lost_orientation(header.grid, "TIFF")
 
 
 class TiffWriter:

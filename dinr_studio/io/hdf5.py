@@ -20,7 +20,15 @@ from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
 from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.isolation import check_harmless
-from dinr_studio.io.positions import AXIS_WORDS, chunks_for, from_attributes, letter_of, orientation_of, spacing, text_of
+from dinr_studio.io.positions import (
+    AXIS_WORDS,
+    chunks_for,
+    from_attributes,
+    letter_of,
+    orientation_of,
+    spacing,
+    text_of,
+)
 from dinr_studio.io.writing import VolumeHeader
 
 DEEPEST, MOST_OBJECTS = 16, 10_000
@@ -281,9 +289,7 @@ class Hdf5Writer:
             }
         )
         if grid.orientation is not None:
-            self._values.attrs.update(
-                {"directions": grid.orientation.directions, "space": grid.orientation.space}
-            )
+            self._values.attrs.update({"directions": grid.orientation.directions, "space": grid.orientation.space})
         if header.channel_names:
             self._values.attrs["channel_names"] = list(header.channel_names)
         if header.notes:

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from dinr_studio.coordinates import SPATIAL_AXES, Orientation
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.atomic import atomic_output
 from dinr_studio.samples import SAMPLES, sample_path
@@ -37,6 +38,7 @@ def describe(file: str, options: dict[str, Any]) -> dict[str, Any]:
         "origin": list(grid.origin),
         "unit": list(grid.units),
         "extent": list(grid.extent),
+        "orientation": _orientation(grid.orientation),
         "channels": volume.channels,
         "channel_names": list(volume.channel_names),
         "dtype": str(volume.values.dtype),
@@ -61,6 +63,7 @@ def print_description(described: dict[str, Any]) -> None:
     size = " x ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["voxel_size"], units, strict=True))
     origin = ", ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["origin"], units, strict=True))
     extent = " x ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["extent"], units, strict=True))
+    turned = described["orientation"]
     low, high = described["value_range"]
     lines = {
         "file": described["file"],
@@ -70,6 +73,7 @@ def print_description(described: dict[str, Any]) -> None:
         "voxel size": size,
         "origin": f"{origin} (centre of the first voxel)",
         "extent": extent,
+        **({} if turned is None else {"orientation": _orientation_in_words(turned)}),
         "channels": f"{described['channels']} {' '.join(described['channel_names'])}".strip(),
         "type": described["dtype"],
         "values": f"{low:g} to {high:g} {described['value_unit']}".rstrip(),
@@ -79,6 +83,21 @@ def print_description(described: dict[str, Any]) -> None:
         typer.echo(f"{name:>11}  {text}")
     for note in described["notes"]:
         typer.echo(f"{'note':>11}  {note}")
+
+
+def _orientation(orientation: Orientation | None) -> dict[str, Any] | None:
+    if orientation is None:
+        return None
+    return {"directions": [list(direction) for direction in orientation.directions], "space": orientation.space}
+
+
+def _orientation_in_words(described: dict[str, Any]) -> str:
+    """Which way the axes x, y and z lie, by components along x, y and z of space."""
+    ways = []
+    for axis, direction in reversed(list(zip(SPATIAL_AXES, described["directions"], strict=True))):
+        parts = ", ".join(f"{round(part, 4) + 0.0:g}" for part in reversed(direction))
+        ways.append(f"{axis} along ({parts})")
+    return f"{', '.join(ways)}{' in ' * bool(described['space'])}{described['space']}"
 
 
 def print_samples() -> None:

@@ -64,6 +64,7 @@ def print_description(described: dict[str, Any]) -> None:
     origin = ", ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["origin"], units, strict=True))
     extent = " x ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["extent"], units, strict=True))
     turned = described["orientation"]
+    own = "" if turned is None else ", along the volume's own axes"
     low, high = described["value_range"]
     lines = {
         "file": described["file"],
@@ -71,7 +72,7 @@ def print_description(described: dict[str, Any]) -> None:
         "dataset": described["dataset"],
         "shape": f"{' x '.join(map(str, described['shape']))} ({', '.join(described['axes'])})",
         "voxel size": size,
-        "origin": f"{origin} (centre of the first voxel)",
+        "origin": f"{origin} (centre of the first voxel{own})",
         "extent": extent,
         **({} if turned is None else {"orientation": _orientation_in_words(turned)}),
         "channels": f"{described['channels']} {' '.join(described['channel_names'])}".strip(),

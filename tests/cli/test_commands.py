@@ -91,6 +91,18 @@ def test_info_says_shape_spacing_and_unit_in_the_order_of_the_axes(fitted, shell
     assert "0.6 angstrom x 0.5 angstrom x 0.4 angstrom" in shell("info", fitted[0] / "part.mrc")[1]
 
 
+def test_info_says_how_a_volume_lies_in_space(tmp_path, shell, fitted):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = np.arange(24.0).reshape(2, 3, 4)
+        directions = [[1, 0, 0], [0, 0.8, 0.6], [0, -0.6, 0.8]]
+        file["a"].attrs.update({"directions": directions, "space": "LPS"})
+    described = json.loads(shell("info", tmp_path / "a.h5", "--json")[1])
+    assert described["orientation"] == {"directions": directions, "space": "LPS"}
+    assert "x along (0.8, -0.6, 0), y along (0.6, 0.8, 0), z along (0, 0, 1) in LPS" in shell("info", tmp_path / "a.h5")[1]
+    assert json.loads(shell("info", fitted[0] / "part.mrc", "--json")[1])["orientation"] is None
+    assert "orientation" not in shell("info", fitted[0] / "part.mrc")[1]
+
+
 def test_info_lists_the_datasets_of_a_file_that_has_several(tmp_path, shell):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["u"], file["v"] = np.arange(6.0).reshape(2, 3), np.arange(6.0).reshape(2, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from dinr_studio.coordinates import TIME_AXIS, Grid, Orientation
 from dinr_studio.errors import OutputError
 from dinr_studio.io.lengths import all_lengths, spatial_units
@@ -36,8 +38,9 @@ def lost_orientation(grid: Grid, name: str) -> tuple[str, ...]:
     """What a format loses that does not know how axes lie in space."""
     if grid.orientation is None:
         return ()
-    if grid.orientation.directions == Orientation().directions:
-        return (f"{name} has no place for the patient's space ({grid.orientation.space}).",)
+    if np.array_equal(grid.orientation.directions, Orientation().directions):
+        space = grid.orientation.space
+        return (f"{name} has no place for the patient's space ({space}).",) * bool(space)
     return (f"{name} has no place for the directions of the axes: the volume's rotation in space was left out.",)
 
 

@@ -103,9 +103,7 @@ def writers() -> dict[str, WrittenFormat]:
         ".zarr": WrittenFormat(
             zarr_writing.ZarrWriter, zarr_writing.lost_in_zarr, zarr_writing.COMPRESSIONS, atomic_folder
         ),
-        ".nc": WrittenFormat(
-            netcdf_writing.NetcdfWriter, netcdf_writing.lost_in_netcdf, tuple(hdf5.COMPRESSIONS)
-        ),
+        ".nc": WrittenFormat(netcdf_writing.NetcdfWriter, netcdf_writing.lost_in_netcdf, tuple(hdf5.COMPRESSIONS)),
         ".npy": WrittenFormat(numpy_files.NpyWriter, numpy_files.lost_in_npy),
         ".nii": WrittenFormat(nifti_writing.NiftiWriter, nifti_writing.lost_in_nifti),
         ".nii.gz": WrittenFormat(nifti_writing.GzippedNiftiWriter, nifti_writing.lost_in_nifti, ("gzip",)),

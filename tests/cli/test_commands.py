@@ -98,7 +98,8 @@ def test_info_says_how_a_volume_lies_in_space(tmp_path, shell, fitted):
         file["a"].attrs.update({"directions": directions, "space": "LPS"})
     described = json.loads(shell("info", tmp_path / "a.h5", "--json")[1])
     assert described["orientation"] == {"directions": directions, "space": "LPS"}
-    assert "x along (0.8, -0.6, 0), y along (0.6, 0.8, 0), z along (0, 0, 1) in LPS" in shell("info", tmp_path / "a.h5")[1]
+    said = shell("info", tmp_path / "a.h5")[1]
+    assert "x along (0.8, -0.6, 0), y along (0.6, 0.8, 0), z along (0, 0, 1) in LPS" in said
     assert json.loads(shell("info", fitted[0] / "part.mrc", "--json")[1])["orientation"] is None
     assert "orientation" not in shell("info", fitted[0] / "part.mrc")[1]
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.coordinates import reversed_axes
 from dinr_studio.errors import FileFormatError, OutputError
+from dinr_studio.io.compressed import is_compressed, opened
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim
 from dinr_studio.io.losses import lost_orientation
 from dinr_studio.io.writing import VolumeHeader, in_metres
@@ -46,7 +43,7 @@ def read_mrc(path: Path, dataset: str | None) -> Content:
 
 def map_mrc(path: Path, dataset: str | None) -> Content:
     """As `read_mrc`, of a file that is not compressed, with the values left there."""
-    if _is_compressed(path):
+    if is_compressed(path):
         raise FileFormatError(f"{path.name} is compressed as a whole and larger than memory; unpack it first.")
     _check_size(path, _read_header(path), stored=True)
     return _content(path, stored=True)
@@ -83,7 +80,7 @@ def _read_header(path: Path) -> Any:
     """The header alone, in the byte order of the file, from a plain or compressed file."""
     from mrcfile.dtypes import HEADER_DTYPE
 
-    with _opened_raw(path) as file:
+    with opened(path) as file:
         raw = file.read(HEADER_BYTES)
     if len(raw) < HEADER_BYTES:
         raise FileFormatError(f"{path.name} is {len(raw)} bytes long, less than an MRC header; use an intact copy.")
@@ -100,26 +97,11 @@ def _read_header(path: Path) -> Any:
     return header
 
 
-def _is_compressed(path: Path) -> bool:
-    with open(path, "rb") as file:
-        start = file.read(3)
-    return start[:2] == b"\x1f\x8b" or start == b"BZh"
-
-
-@contextmanager
-def _opened_raw(path: Path) -> Iterator[Any]:
-    with open(path, "rb") as file:
-        start = file.read(3)
-    opener: Any = gzip.open if start[:2] == b"\x1f\x8b" else bz2.open if start == b"BZh" else open
-    with opener(path, "rb") as file:
-        yield file
-
-
 def _check_size(path: Path, header: Any, *, stored: bool = False) -> None:
     """FileFormatError where the file is too short for the size that its header claims."""
     voxels = int(header["nx"]) * int(header["ny"]) * int(header["nz"])
     claimed = voxels * MODE_BYTES[int(header["mode"])]
-    check_claim(path, claimed, compressed=_is_compressed(path), stored=stored)
+    check_claim(path, claimed, compressed=is_compressed(path), stored=stored)
 
 
 def _axes(header: Any) -> str:

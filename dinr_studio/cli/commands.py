@@ -133,7 +133,7 @@ def export(
     shape: NewShape = None,
     box: Box = None,
     dtype: Annotated[str, typer.Option(help="Type of the values, such as float32 or int16.")] = "float32",
-    compression: Annotated[str, typer.Option(help="gzip or none, where the format has a choice; its usual one by default.")] = "",
+    compression: Annotated[str, typer.Option(help="gzip or none, where the format has a choice.")] = "",
     stack: Annotated[
         bool, typer.Option("--stack", help="Combine with the cubic spline, where that was judged to be better.")
     ] = False,

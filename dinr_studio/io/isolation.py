@@ -12,6 +12,7 @@ from pathlib import Path
 from dinr_studio.errors import FileFormatError
 
 SPARE_MEMORY = 1 << 30  # bytes
+DAMAGED = 70  # exit status by which a function that tries a file says that it must not be read here
 LONGEST = 60.0  # seconds until a file counts as one that a library never finishes with
 TRY = "import sys; sys.path.insert(0, sys.argv[1]); from {module} import {function}; {function}(sys.argv[2])"
 
@@ -31,11 +32,12 @@ for i, path in enumerate(json.load(sys.stdin)):
 def check_harmless(path: Path, module: str, function: str) -> None:
     """Raises FileFormatError where module.function(path) ends its process by a crash, or never ends.
 
-    What it raises in an orderly way does not matter here. A file is tried once, as long as it stays the same.
+    What it raises in an orderly way does not matter here, but for an exit with the status DAMAGED. A file is tried
+    once, as long as it stays the same.
     """
     stat = path.stat()
     if not _is_harmless(str(path.absolute()), stat.st_mtime_ns, stat.st_size, module, function):
-        raise FileFormatError(f"{path.name} is damaged, in a way that crashes the library for it; use an intact copy.")
+        raise FileFormatError(f"{path.name} is damaged, in a way that the library for it fails at; use an intact copy.")
 
 
 @functools.lru_cache(maxsize=64)
@@ -46,7 +48,7 @@ def _is_harmless(path: str, changed: int, size: int, module: str, function: str)
         status = subprocess.run(command, capture_output=True, check=False, timeout=LONGEST).returncode
     except subprocess.TimeoutExpired:
         return False
-    return 0 <= status < 256  # a signal is negative; an exception of Windows is far larger
+    return 0 <= status < 256 and status != DAMAGED  # a signal is negative; an exception of Windows is far larger
 
 
 def check_all_harmless(paths: Sequence[Path], module: str, function: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from dinr_studio.errors import FileFormatError
 from dinr_studio.io.beside import data_file
 from dinr_studio.io.content import Content, DatasetEntry, check_claim
 from dinr_studio.io.geometry import place
-from dinr_studio.io.isolation import check_harmless
+from dinr_studio.io.isolation import DAMAGED, check_harmless
 from dinr_studio.io.optional import needed
 
 LONGEST_HEADER = 1 << 16
@@ -88,7 +89,11 @@ def read_metaimage(path: Path, dataset: str | None) -> Content:
 
 def try_metaimage(path: str) -> None:
     """Reads a header as `read_metaimage` would, and forgets it; see `check_harmless`."""
-    _information(Path(path))
+    needed("SimpleITK", "medical", "MetaImage")
+    try:
+        _information(Path(path))
+    except Exception:  # which the library also prints, where nobody reads it
+        sys.exit(DAMAGED)
 
 
 def _information(path: Path) -> Any:

@@ -6,6 +6,7 @@ Arrays of points and of cells can be read; those of cells are named cells/NAME. 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content, DatasetEntry, choose_dataset
 from dinr_studio.io.geometry import place
-from dinr_studio.io.isolation import check_harmless, limit_memory
+from dinr_studio.io.isolation import DAMAGED, check_harmless, limit_memory
 from dinr_studio.io.optional import needed
 from dinr_studio.io.vtk_header import check_legacy, read_vti_header
 
@@ -72,7 +73,7 @@ def try_vtk(path: str) -> None:
 
 
 def _try(read: Callable[[], Any], honest: int) -> None:
-    """Reads with a few times the memory that is honest; any failure ends like a crash.
+    """Reads with a few times the memory that is honest; any failure counts as damage.
 
     Without that limit, a size out of thin air in the midst of a file would be asked of the system, which may grant it.
     """
@@ -81,7 +82,7 @@ def _try(read: Callable[[], Any], honest: int) -> None:
     try:
         read()
     except Exception:
-        os.abort()
+        sys.exit(DAMAGED)
 
 
 def _checked_legacy(path: Path) -> Any:

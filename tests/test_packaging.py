@@ -12,7 +12,7 @@ import pytest
 def modules_after(code):
     """The modules that are loaded in a fresh process after some code."""
     script = f"{code}\nimport sys\nprint('\\n'.join(sys.modules), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, encoding="utf-8")
     return {name.partition(".")[0] for name in done.stderr.split()}
 
 
@@ -50,7 +50,7 @@ def wheel(root, tmp_path_factory):
         "from hatchling.builders.wheel import WheelBuilder; "
         f"print(next(WheelBuilder({str(root)!r}).build(directory={str(folder)!r}, versions=['standard'])))"
     )
-    done = subprocess.run([sys.executable, "-c", build], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", build], check=True, capture_output=True, encoding="utf-8")
     return done.stdout.strip()
 
 
@@ -86,7 +86,7 @@ def test_the_constraints_pin_torch_and_the_project_leaves_a_range(root):
 
 
 def test_nothing_else_lies_at_the_top_of_the_repository(root):
-    tracked = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=False)
+    tracked = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, encoding="utf-8", check=False)
     if tracked.returncode:
         pytest.skip("not a git checkout")
     top = {name.partition("/")[0] for name in tracked.stdout.split("\n") if name and not name.startswith(".")}

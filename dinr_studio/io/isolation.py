@@ -68,7 +68,7 @@ def _harmful(files: tuple[tuple[str, int, int], ...], module: str, function: str
     given = json.dumps([path for path, _, _ in files])
     try:
         done = subprocess.run(
-            command, input=given, capture_output=True, check=False, text=True, timeout=LONGEST + len(files)
+            command, input=given, capture_output=True, check=False, encoding="utf-8", timeout=LONGEST + len(files)
         )
         status, said = done.returncode, done.stdout
     except subprocess.TimeoutExpired as expired:

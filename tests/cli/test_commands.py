@@ -55,7 +55,7 @@ def fitted(tmp_path_factory):
         "60",
         "--json",
     ]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
+    done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", cwd=folder)
     return folder, json.loads(done.stdout), done.stderr
 
 
@@ -264,7 +264,7 @@ def start(folder, *arguments):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
 
 

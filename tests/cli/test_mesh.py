@@ -109,7 +109,7 @@ def test_an_interrupted_mesh_ends_with_130_and_leaves_nothing(run_file, tmp_path
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         start_new_session=True,
     )
     while not list(tmp_path.iterdir()):

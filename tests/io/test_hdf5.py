@@ -202,7 +202,7 @@ except OutputError as error:
 @pytest.mark.parametrize("room", [0, 3000, 100_000, 400_000, 500_000])
 def test_a_disk_that_is_full_is_said_in_words_and_crashes_nothing(tmp_path, room):
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "out.h5"), str(room)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1
     assert "could not be written" in done.stdout

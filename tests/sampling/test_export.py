@@ -171,5 +171,5 @@ def test_memory_stays_flat_as_the_output_grows(tmp_path, suffix):
     peaks = []
     for n in (128, 256):  # 8 MB and 67 MB of values
         command = [sys.executable, "-c", MEMORY, str(n), str(tmp_path / f"{n}{suffix}")]
-        peaks.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        peaks.append(json.loads(subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout))
     assert peaks[1] - peaks[0] < 24 << 20

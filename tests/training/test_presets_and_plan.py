@@ -119,7 +119,7 @@ def test_peak_memory_stays_within_the_plan(tmp_path, settings):
         *(sys.executable, "-m", "dinr_studio", "fit", "sample:turbulence-2d", "-o", str(tmp_path / "a.dinr")),
         *("--json", "--time-limit", "2s", "--preset", "quick", *settings),
     ]
-    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    result = json.loads(subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout)
     planned = result["plan"]["peak_memory_bytes"]
     assert result["peak_memory_bytes"] <= 1.3 * planned
     assert planned <= 2 * result["peak_memory_bytes"]

@@ -321,7 +321,7 @@ except OutputError as error:
 def test_a_full_disk_crashes_nothing_and_leaves_the_old_file(path, share):
     before = path.read_bytes()
     command = [sys.executable, "-c", FULL_DISK, str(path), str(int(share * len(before)))]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")
     assert "could not be written" in done.stdout
     assert path.read_bytes() == before

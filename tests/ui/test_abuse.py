@@ -19,8 +19,8 @@ from dinr_studio.ui.theme import is_dark
 
 KEY, LEFT, CTRL = Qt.Key, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 DIALOGS = {  # commands that ask something, or end everything
-    "open", "open-folder", "mask", "export", "mesh", "picture", "plot", "movie", "palette", "guide", "what", "shortcuts",
-    "about", "quit",
+    "open", "open-folder", "mask", "export", "mesh", "picture", "plot", "movie", "palette", "guide", "what",
+    "shortcuts", "about", "quit",
     "close", "restore", "discard", "done", "fit", "resume",
 }  # fmt: skip
 

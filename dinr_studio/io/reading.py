@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dinr_studio.coordinates import Grid
-from dinr_studio.errors import DinrError, FileFormatError
+from dinr_studio.errors import ConfigError, DinrError, FileFormatError
 from dinr_studio.io import (
     dicom,
     hdf5,
@@ -32,6 +32,7 @@ from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
 from dinr_studio.io.masks import with_mask
 from dinr_studio.io.netcdf import list_netcdf, read_netcdf
+from dinr_studio.io.tables import TABLES, is_sample_archive, open_samples
 from dinr_studio.io.zarr_reading import list_zarr, read_zarr
 from dinr_studio.stored import StoredValues
 from dinr_studio.volume import Provenance, Volume, make_volume
@@ -73,6 +74,8 @@ SUFFIXES: dict[str, str] = {
     ".npz": "NPZ",
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), "image"),
     **dict.fromkeys((".dcm", ".dicom", ".ima"), "DICOM"),
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt", ".dat"), "CSV"),
+    **dict.fromkeys((".parquet", ".pq"), "Parquet"),
 }
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
@@ -93,6 +96,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (4, b"n+2\0", "NIfTI"),
     (4, b"ni2\0", "NIfTI"),
     (0, b"NRRD000", "NRRD"),
+    (0, b"PAR1", "Parquet"),
     (0, b"# vtk DataFile", "VTK"),
 )
 
@@ -118,6 +122,8 @@ def open_volume(
     crop: Sequence[Sequence[int]] | None = None,
     stored: bool | None = None,
     mask: str | None = None,
+    position_columns: str | None = None,
+    value_columns: str | None = None,
 ) -> Volume:
     """The volume in a file; what is given here overrides what the file says.
 
@@ -127,11 +133,21 @@ def open_volume(
     channel: keep only this one, counted from 0. crop: START and STOP index for each axis of the volume, of the part to
     keep. stored: whether the values stay in the file and are read as they are needed; by default where they would fill
     a good part of memory, and the format allows it. mask: a second file on the same grid, whose zeros (or False, or
-    NaN) mark voxels that count as missing; its fingerprint goes into the volume's.
+    NaN) mark voxels that count as missing; its fingerprint goes into the volume's. position_columns, value_columns: of
+    a table of samples, names separated by commas; the volume then carries the samples, and voxel_size is that of the
+    volume made of them, while their positions stay.
     Raises FileFormatError, DataError or ConfigError in one sentence.
     """
     path = resolve(path)
     kind = format_of(path)
+    if holds_samples(path, kind, dataset, position_columns or value_columns):
+        if axes or mask or stored:
+            raise ConfigError(f"{path.name} is a table of samples: it has no stored axes, and neither mask nor parts.")
+        source = Provenance(str(path.absolute()), fingerprint(path), kind)
+        columns = position_columns, value_columns
+        chosen: dict[str, Any] = dict(voxel_size=voxel_size, unit=unit, fill=fill, channel=channel, crop=crop)
+        table: Volume = guarded(path, lambda: open_samples(path, source, columns, **chosen))
+        return table
     read = _reader(path, kind, dataset, stored if mask is None else False)
     content = guarded(path, lambda: read(path, dataset))
     if axes is not None:
@@ -171,9 +187,11 @@ def _chosen(
 
 
 def list_datasets(path: str | Path) -> list[DatasetEntry]:
-    """The arrays in a file that could be opened, without reading their values."""
+    """The arrays in a file that could be opened, without reading their values; none in a table of samples."""
     path = resolve(path)
     kind = format_of(path)
+    if holds_samples(path, kind):
+        return []
     entries: list[DatasetEntry] = guarded(path, lambda: READERS[kind][1](path))
     return entries
 
@@ -250,6 +268,19 @@ def guarded(path: Path, read: Callable[[], Any]) -> Any:
         raise FileFormatError(
             f"{path.name} cannot be read ({reason}): it is damaged or not what its name says."
         ) from error
+
+
+def holds_samples(path: Path, kind: str, dataset: str | None = None, columns: str | None = None) -> bool:
+    """Whether a file is a table of samples; columns: those that were asked for, which only a table has."""
+    if kind in TABLES and kind not in READERS:
+        if dataset is not None:
+            raise ConfigError(f"{path.name} is a table and has no datasets; choose columns with --values.")
+        return True
+    if kind in TABLES and dataset is None:
+        return columns is not None or bool(guarded(path, lambda: is_sample_archive(path)))
+    if columns is not None:
+        raise ConfigError(f"{path.name} is no table, so --positions and --values do not go with it.")
+    return False
 
 
 def _reader(path: Path, kind: str, dataset: str | None, stored: bool | None) -> Callable[[Path, str | None], Content]:

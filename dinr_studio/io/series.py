@@ -26,7 +26,7 @@ SHOWN = 6  # ranges of missing numbers that are listed
 THICKNESS = (
     "The distance of slices is not known; they are taken as thick as a pixel is wide: state it with --voxel-size."
 )
-ENTERS_NO_SERIES = ("DICOM", "Zarr")
+ENTERS_NO_SERIES = ("DICOM", "Zarr", "CSV", "Parquet")
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,8 @@ def plain_name(header: str) -> str:
 
 def _listed(columns: Columns) -> str:
     names = ", ".join(name or "(no name)" for name in columns.names[:MOST_LISTED])
+    if not names:
+        return "it has none"
     return f"its columns are {names}" + (" and more" if len(columns.names) > MOST_LISTED else "")
 
 

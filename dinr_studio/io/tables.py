@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,9 @@ COPIES = 4  # of a table that reading and binning hold at once
 
 def open_samples(
     path: Path,
-    kind: str,
     provenance: Provenance,
+    columns: tuple[str | None, str | None],
     *,
-    position_columns: str | None = None,
-    value_columns: str | None = None,
     voxel_size: Sequence[float] | None = None,
     unit: str | None = None,
     fill: float | None = None,
@@ -50,11 +49,13 @@ def open_samples(
 ) -> Volume:
     """The volume of means of the samples in a table, which carries them; see `open_volume` for the choices.
 
-    kind: a key of TABLES. provenance: what is known of the file. voxel_size: of the volume; the positions stay.
+    provenance: what is known of the file; its reader is a key of TABLES. columns: names, separated by commas, of those
+    of the positions and those of the values. voxel_size: of the volume; the positions stay.
     Raises FileFormatError, DataError or ConfigError.
     """
-    table = read_table(path, kind, positions=position_columns, values=value_columns, fill=fill, channel=channel)
-    volume = volume_of_samples(table, voxel_size, provenance)
+    positions, values = columns
+    table = read_table(path, provenance.reader, positions=positions, values=values, fill=fill, channel=channel)
+    volume = volume_of_samples(table, voxel_size, replace(provenance, notes=table.notes))
     if unit is not None:
         volume = volume.with_grid(volume.grid.with_unit(unit))
     if crop is None:
@@ -141,12 +142,12 @@ def parquet_columns(path: Path) -> Columns:
     """The columns of a Parquet file."""
     parquet = needed("pyarrow.parquet", "tables", "Parquet")
     check_harmless(path, __name__, try_parquet.__name__)
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, page_checksum_verification=True) as file:
         schema = file.schema_arrow
         names, kinds = tuple(schema.names), tuple(_parquet_kind(kind) for kind in schema.types)
 
     def read(wanted: Sequence[int]) -> list[NDArray[np.float64]]:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             _check_memory(path, file.metadata.num_rows * len(wanted) * 8)
             return [_parquet_column(file, names[at], kinds[at]) for at in wanted]
 
@@ -157,7 +158,7 @@ def try_parquet(path: str) -> None:
     """Reads what may crash on damage: all columns of the first rows."""
     parquet = needed("pyarrow.parquet", "tables", "Parquet")
     rows = 0
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, page_checksum_verification=True) as file:
         for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
             rows += batch.num_rows
             if rows > TRIED_ROWS:
@@ -187,7 +188,7 @@ def _parquet_column(file: Any, name: str, kind: Kind) -> NDArray[np.float64]:
 # NPZ
 
 
-def holds_samples(path: Path) -> bool:
+def is_sample_archive(path: Path) -> bool:
     """Whether an NPZ file is a table: arrays of one shape named as columns are, or `positions` and `values`."""
     columns = npz_columns(path)
     plain = [plain_name(name) for name in columns.names]

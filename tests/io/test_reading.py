@@ -23,7 +23,7 @@ def test_a_file_with_an_unknown_suffix_is_known_by_its_first_bytes(tmp_path):
     [
         ("missing.mrc", None, "does not exist"),
         ("empty.mrc", b"", "empty"),
-        ("text.txt", b"hello world", "format of text.txt is not known"),
+        ("text.doc", b"hello world", "format of text.doc is not known"),
         ("text.mrc", b"hello", "less than an MRC header"),
         ("text.h5", b"hello", "damaged or not what its name says"),
         ("text.tif", b"hello", "damaged or not what its name says"),

@@ -109,7 +109,7 @@ def check_inward(path: Path) -> None:
     import h5py
 
     with h5py.File(path, "r") as file:
-        waiting, seen = [file["/"]], set()
+        waiting, seen = [file["/"]], set[int]()
         while waiting:
             group = waiting.pop()
             if hash(group.id) in seen:  # the same for every name of a group
@@ -125,3 +125,19 @@ def check_inward(path: Path) -> None:
                     )
                 if isinstance(item, h5py.Group):
                     waiting.append(item)
+
+
+def inward(group: Any, path: str, left: int = 16) -> Any:
+    """What a path below a group leads to, by hard and soft links; None where it leads nowhere or to another file."""
+    import h5py
+
+    item = group["/"] if path.startswith("/") else group
+    for name in filter(None, path.split("/")):
+        link = item.get(name, getlink=True) if isinstance(item, h5py.Group) else None
+        if isinstance(link, h5py.SoftLink) and left > 0:
+            item = inward(item, link.path, left - 1)
+        elif isinstance(link, h5py.HardLink):
+            item = item[name]
+        else:
+            return None
+    return item

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import TIME_AXIS
-from dinr_studio.errors import OutputError
 from dinr_studio.io.hdf5 import CHUNK_VALUES, COMPRESSIONS
 from dinr_studio.io.hdf5_files import Hdf5Output
+from dinr_studio.io.losses import check_type, lost_orientation
 from dinr_studio.io.optional import needed
 from dinr_studio.io.positions import chunks_for
 from dinr_studio.io.writing import VolumeHeader
@@ -24,11 +24,8 @@ STANDARD_NAMES = {"degrees_north": "latitude", "degrees_east": "longitude"}
 
 def lost_in_netcdf(header: VolumeHeader) -> tuple[str, ...]:
     """What netCDF cannot carry; OutputError where it cannot carry the values at all."""
-    if header.dtype.name not in WRITTEN_TYPES:
-        raise OutputError(f"NetCDF cannot hold {header.dtype.name}; choose one of {', '.join(WRITTEN_TYPES)}, or .h5.")
-    if header.grid.orientation is not None:
-        return ("NetCDF has no place for how the axes are turned in space; positions are along the axes.",)
-    return ()
+    check_type(header, "NetCDF", WRITTEN_TYPES)
+    return lost_orientation(header.grid, "NetCDF")
 
 
 class NetcdfWriter:

@@ -56,7 +56,7 @@ class _Start:
     resume: Run | None = None
 
 
-Begin = Callable[[], "tuple[Volume, _Start]"]
+Begin = Callable[[bool], "tuple[Volume, _Start]"]  # told whether torchrun has started this job before
 
 
 def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
@@ -64,28 +64,28 @@ def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
 
     A job of torchrun's that was started again goes on with the run that it has left instead.
     """
-    return _with_team(request, lambda: _new(request, force))
+    return _with_team(request, lambda again: _new(request, force, again))
 
 
 def resume_fit(request: FitRequest) -> dict[str, Any]:
     """Goes on with the run in the output file; only the ends of a run may be changed."""
-    return _with_team(request, lambda: _resumed(request))
+    return _with_team(request, lambda again: _resumed(request))
 
 
 def _with_team(request: FitRequest, begin: Begin) -> dict[str, Any]:
     """Fits, alone or as one process of several; all but their leader end here."""
     with team_of_processes() as team:
-        volume, start = begin() if team is None else begun(team, request.file, begin)
+        volume, start = begin(False) if team is None else begun(team, request.file, begin)
         result = _fit(volume, start, request.output, team)
     if result is None:
         raise SystemExit(0)
     return result
 
 
-def _new(request: FitRequest, force: bool) -> tuple[Volume, _Start]:
+def _new(request: FitRequest, force: bool, again: bool) -> tuple[Volume, _Start]:
     """A fresh start, unless this job has been started before."""
     run = run_of_this_job(request.output)
-    if run is not None and _goes_on(run, request, force):
+    if run is not None and _goes_on(run, request, fresh=not again and (force or run.finished)):
         return _taken_up(request, run)
     if request.output.exists() and not force:
         raise OutputError(
@@ -108,17 +108,15 @@ def _new(request: FitRequest, force: bool) -> tuple[Volume, _Start]:
     return volume, _planned(volume, config, request.open_options)
 
 
-def _goes_on(run: Run, request: FitRequest, force: bool) -> bool:
-    """Whether a job's own run is what it was asked for again: the same settings, and no wish for a fresh one."""
-    from dinr_studio.training.distributed import restarted
-
+def _goes_on(run: Run, request: FitRequest, *, fresh: bool) -> bool:
+    """Whether a job's own run is what it is asked for again, by its settings; not where a fresh one is due."""
     config = run.config
-    same = (
-        config.preset == request.preset
+    return (
+        not fresh
+        and config.preset == request.preset
         and request.family in (None, PROBE, config.field.family)
         and with_changes(config, request.changes) == config
     )
-    return same and (restarted() or not (force or run.finished))
 
 
 def _planned(volume: Volume, config: FitConfig, options: dict[str, Any], resume: Run | None = None) -> _Start:

@@ -77,15 +77,16 @@ def team_of_processes() -> Iterator[Team | None]:
         raise SystemExit(USER_ERROR) from None
 
 
-def begun(team: Team, file: str, begin: Callable[[], tuple[Volume, S]]) -> tuple[Volume, S]:
+def begun(team: Team, file: str, begin: Callable[[bool], tuple[Volume, S]]) -> tuple[Volume, S]:
     """What the leader begins with, and the volume, which every process opens for itself.
 
-    Raises FileFormatError where another process finds other data under the same name.
+    begin: is told whether this job was started before. Raises FileFormatError where another process finds other data
+    under the same name.
     """
     own: list[Volume] = []
 
     def lead() -> S:
-        volume, start = begin()
+        volume, start = begin(team.started_again)
         own.append(volume)
         return start
 

@@ -11,7 +11,7 @@ import math
 import os
 import socket
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from inspect import signature
@@ -30,9 +30,11 @@ from dinr_studio.errors import ConfigError, DinrError, TeamLost
 from dinr_studio.fields.build import Field
 from dinr_studio.fields.dinr import Prediction
 from dinr_studio.training.device import resolve_device
+from dinr_studio.training.meeting import Store, met, shared_store, started_before, store_outlives_processes
 
 PATIENCE = timedelta(minutes=30)  # for what others do meanwhile; a process that dies is noticed at once
 WORDS = 4  # numbers that the leader can tell at once
+RESTARTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
 ENDED, USER_ERROR, INTERRUPTED = 0, 2, 130
 SIGNS_OF_LOSS = ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe", "timed out")
 BUFFERS_EACH_STEP = next(  # torch 2.13 has a new name for it; a field's buffers never change
@@ -65,13 +67,17 @@ class Predicting(nn.Module):
 
 
 class Team:
-    """A process alone: it leads, takes every share whole, and agrees with itself at once."""
+    """A process alone: it leads, takes every share whole, and agrees with itself at once.
+
+    started_again: whether torchrun, or a cluster's queue, has started this job before, as far as the leader knows.
+    """
 
     rank, size = 0, 1
     stop_wanted = False  # whether any process of the team was asked to stop
 
     def __init__(self) -> None:
         self.asked_to_stop: Callable[[], bool] = lambda: False
+        self.started_again = any(int(os.environ.get(name) or 0) > 0 for name in RESTARTS)
 
     @property
     def leads(self) -> bool:
@@ -137,8 +143,14 @@ class Ranks(Team):
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.local_rank = int(os.environ.get("LOCAL_RANK", self.rank))
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+        store: Store | None = None
         try:
-            dist.init_process_group(backend, timeout=PATIENCE)
+            if store_outlives_processes():
+                shared = shared_store(PATIENCE)
+                store = met(shared, self.rank, self.size, PATIENCE)
+                self.started_again |= self.leads and started_before(shared)
+            among = {} if store is None else {"store": store, "rank": self.rank, "world_size": self.size}
+            dist.init_process_group(backend, timeout=PATIENCE, **among)
         except (RuntimeError, ValueError) as error:
             raise TeamLost(
                 f"The {self.size} processes did not find each other ({str(error).splitlines()[0]}); "
@@ -262,8 +274,3 @@ def run_id_of_job(output: Path) -> str | None:
         agent = psutil.Process(os.getppid())
         job = f"{socket.gethostname()} {agent.pid} {int(agent.create_time())}"
     return uuid.uuid5(uuid.NAMESPACE_URL, f"{job} {Path(output).absolute()}").hex
-
-
-def restarted(counts: Sequence[str] = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")) -> bool:
-    """Whether torchrun, or the cluster's queue, has started this job before."""
-    return any(int(os.environ.get(name) or 0) > 0 for name in counts)

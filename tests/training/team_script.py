@@ -1,0 +1,154 @@
+"""What each process of a team runs in tests: torchrun starts it with the name of a case and a folder for results."""
+
+import os
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dinr_studio.cli.team import team_of_processes
+from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
+from dinr_studio.coordinates import Grid
+from dinr_studio.errors import DataError
+from dinr_studio.fields.dinr import DinrField
+from dinr_studio.training.distributed import ALONE, Dismissed
+from dinr_studio.training.fit import fit
+from dinr_studio.training.trainer import Trainer
+from dinr_studio.volume import make_volume
+
+FIELD = {"width": 16, "blocks": 1, "steps": 2, "omega_0": 10.0}
+TRAINING = {"batch": 129, "micro_batch": 40, "held_out_share": 0.05, "device": "cpu", "max_epochs": 4}
+
+
+def small_volume():
+    """A smooth volume with some noise."""
+    z, y, x = np.mgrid[:10, :11, :12]
+    values = 5 + 2 * np.sin(0.3 * z + 0.4 * y) + np.cos(0.5 * x)
+    values += 0.05 * np.random.default_rng(0).standard_normal(values.shape)
+    return make_volume(
+        values.astype(np.float32), Grid((10, 11, 12), (1.0,) * 3, (0.0,) * 3, ("",) * 3, ("z", "y", "x"))
+    )
+
+
+def settings(**changes):
+    """Small settings; keywords change those of the field or of the training by name."""
+    field = {name: value for name, value in changes.items() if name in FieldConfig.model_fields}
+    training = {name: value for name, value in changes.items() if name not in field}
+    return FitConfig(field=FieldConfig(**FIELD | field), training=TrainingConfig(**TRAINING | training))
+
+
+CONFIGS = {
+    "plain": settings(),
+    "growing": settings(growing_steps=True, steps=4, kinetic_weight=0.1, max_epochs=5),
+    "fewer-voxels-than-processes": settings(batch=1, max_epochs=1, held_out_share=0.95),
+    "static": settings(family="siren", layers=3),
+    "plateau": settings(family="dinr-ffnet", embedding="fourier", features=16, bandwidth=0.5, schedule="plateau"),
+}
+
+
+def finished(config, team, poisoned=()):
+    """The run of a whole fit; at poisoned steps the loss of the last process is no number."""
+    backward = Trainer._backward
+
+    def bad(self, chunk, weight):
+        error, *rest = backward(self, chunk, weight)
+        return (float("nan") if self.step in poisoned and self.team.rank == self.team.size - 1 else error, *rest)
+
+    Trainer._backward = bad
+    try:
+        snapshot = list(fit(small_volume(), config, team=team))[-1]
+    finally:
+        Trainer._backward = backward
+    return snapshot.run
+
+
+def compared(team):
+    """Each fit by the team, and by one process alone; the leader returns both."""
+    results = {}
+    for name, config in CONFIGS.items():
+        results[name] = finished(config, team), finished(config, ALONE) if team.leads else None
+    results["poisoned"] = (
+        finished(CONFIGS["plain"], team, poisoned=(7, 30)),
+        finished(CONFIGS["plain"], ALONE, poisoned=(7, 30)) if team.leads else None,
+    )
+    return results
+
+
+def ended(team):
+    """What each process of a fit that never ends by itself makes of the leader's wishes, and of time and goal."""
+    long = {"max_epochs": 10**6, "schedule": "constant", "warm_up": 0.0}
+    steps = []
+    limited = list(fit(small_volume(), settings(**long, time_limit=0.3), team=team))
+    steps.append(limited[-1].step)
+    early = list(fit(small_volume(), settings(**long, goal_psnr=15.0), team=team))
+    steps.append(early[-1].step)
+    asked = [0]
+
+    def enough():  # counted by the leader alone
+        asked[0] += team.rank == 0
+        return asked[0] > 20
+
+    steps.append(list(fit(small_volume(), settings(**long), team=team, enough=enough))[-1].step)
+    running = fit(small_volume(), settings(**long), team=team)
+    try:
+        for snapshot in running:
+            if team.leads and snapshot.step > 10:
+                running.close()
+                break
+        steps.append("closed")
+    except Dismissed as dismissed:
+        steps.append(dismissed.status)
+    return steps
+
+
+def agreed(team):
+    """How failures are shared: who raises, and who is dismissed."""
+    said = []
+    for ranks in ((0,), (1,), (0, 1)):
+
+        def work(ranks=ranks):
+            if team.rank in ranks:
+                raise DataError("no good")
+            return "good"
+
+        try:
+            said.append(team.together(work))
+        except (DataError, Dismissed) as error:
+            said.append(str(error))
+
+    def lead():
+        if team.leads:
+            raise DataError("the leader's word")
+
+    try:
+        team.decided(lead)
+    except (DataError, Dismissed) as error:
+        said.append(str(error))
+    said.append(team.decided(lambda: {"from": team.rank}))
+    return said
+
+
+def failing(team):
+    """The second process runs out of memory after some steps."""
+    predict, calls = DinrField.predict, [0]
+
+    def short(self, x):
+        calls[0] += 1
+        if team.rank == 1 and calls[0] > 20:
+            raise torch.OutOfMemoryError("out of memory")
+        return predict(self, x)
+
+    DinrField.predict = short
+    list(fit(small_volume(), settings(), path=Path(sys.argv[2]) / "failed.dinr", team=team))
+
+
+CASES = {case.__name__: case for case in (compared, ended, agreed, failing)}
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with team_of_processes() as team:
+        results = {name: CASES[name](team) for name in sys.argv[1].split(",")}
+        path = Path(sys.argv[2]) / f"{os.environ['RANK']}.pickle"
+        path.write_bytes(pickle.dumps(results))

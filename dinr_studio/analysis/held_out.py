@@ -1,8 +1,9 @@
-"""Which voxels are held out: never trained on, so that a field can be judged by them."""
+"""Which voxels, or samples, are held out: never trained on, so that a field can be judged by them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,42 @@ def held_out_mask(volume: Volume, scheme: str, share: float, seed: int) -> Mask:
         raise DataError(f"All {present} present voxels would be held out; lower the held-out share.")
     if held == 0:
         raise DataError(f"A held-out share of {share:g} is less than one voxel of {present}; raise it, or set it to 0.")
+    return mask
+
+
+def held_out_samples(volume: Volume, scheme: str, share: float, seed: int) -> Mask:
+    """The held-out samples of a volume that carries some, (N,), True where held out.
+
+    Samples at one place stay together. `blocks` are of 4 voxels along each axis, as many of those that hold samples as
+    come nearest to the share; `planes` takes the samples in every second plane of voxels. Raises as `held_out_mask`.
+    """
+    table, random = volume.samples, np.random.default_rng(seed)
+    if table is None:
+        raise AssertionError("a volume without samples")
+    cells = table.cells(volume.grid)
+    if scheme == "planes":
+        mask: Mask = second_planes(volume, share, random).reshape(-1)[cells]
+    elif scheme == "blocks":
+        index = np.stack(np.unravel_index(cells, volume.grid.shape), axis=-1) // BLOCK_EDGE
+        mask = _some_groups(index, share, random, fewest=1)
+    else:
+        mask = _some_groups(table.positions, share, random, fewest=0)
+    held = int(np.count_nonzero(mask))
+    if held == table.count:
+        raise DataError(f"All {table.count} samples would be held out; lower the held-out share.")
+    if held == 0:
+        raise DataError(
+            f"A held-out share of {share:g} is less than one sample of {table.count}; raise it, or set it to 0."
+        )
+    return mask
+
+
+def _some_groups(of: NDArray[Any], share: float, random: np.random.Generator, *, fewest: int) -> Mask:
+    """Which rows (N,) belong to some of the different rows of an array, round(share * different) of them at random."""
+    groups, inverse = np.unique(of, axis=0, return_inverse=True)
+    chosen = np.zeros(len(groups), dtype=bool)
+    chosen[random.choice(len(groups), max(fewest, round(share * len(groups))), replace=False)] = True
+    mask: Mask = chosen[inverse.reshape(-1)]
     return mask
 
 

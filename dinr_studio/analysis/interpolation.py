@@ -97,7 +97,7 @@ def _among_scattered(
     method: str, volume: Volume, training: NDArray[np.bool_], voxels: NDArray[np.integer[Any]]
 ) -> NDArray[np.float64]:
     """The method for scattered points, slab by slab along the first axis so that memory stays bounded."""
-    scale = _distances(volume.grid)
+    scale = distances(volume.grid)
     predicted = np.empty((len(voxels), volume.channels))
     index = flat_to_index(voxels, volume.grid.shape)
     for start, stop, here in _slabs(training, index):
@@ -128,7 +128,7 @@ def _slabs(training: NDArray[np.bool_], index: NDArray[np.int64]) -> Iterator[tu
             yield max(0, first - reach), min(length, first + thickness + reach), here
 
 
-def _distances(grid: Grid) -> NDArray[np.float64]:
+def distances(grid: Grid) -> NDArray[np.float64]:
     """What one voxel along each axis counts as in distances: its size, or 1 where the axes have no common unit."""
     if len({grid.units[i] for i in grid.spatial}) > 1:
         return np.ones(len(grid.shape))

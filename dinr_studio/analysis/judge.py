@@ -16,7 +16,7 @@ from dinr_studio.volume import Volume
 
 MOST_JUDGED = 20_000
 EVEN = 0.05  # dB within which two methods count as equal
-IN_WORDS = {"nearest": "nearest-neighbour", "linear": "linear", "cubic": "cubic-spline"}
+IN_WORDS = {"nearest": "nearest-neighbour", "linear": "linear", "cubic": "cubic-spline", "rbf": "thin-plate-spline"}
 
 Predict = Callable[[NDArray[np.integer[Any]]], NDArray[Any]]
 
@@ -25,7 +25,8 @@ Predict = Callable[[NDArray[np.integer[Any]]], NDArray[Any]]
 class HeldOutReport:
     """Scores of the field and of each interpolation on the same held-out voxels; data_range in the value's unit.
 
-    stacked: the weighted mean of field and cubic spline, or None where the voxels are too few to judge it.
+    stacked: the weighted mean of field and cubic spline, or None where the voxels are too few to judge it. of: what was
+    held out, voxels or samples.
     """
 
     field: Scores
@@ -35,6 +36,7 @@ class HeldOutReport:
     data_range: float
     verdict: str
     stacked: Stacked | None = None
+    of: str = "voxels"
 
     def as_dict(self) -> dict[str, Any]:
         """The report by name, fit for JSON."""
@@ -46,6 +48,7 @@ class HeldOutReport:
             "interpolation": {name: scores.as_dict() for name, scores in self.interpolation.items()},
             "stacked": None if self.stacked is None else self.stacked.as_dict(),
             "verdict": self.verdict,
+            "of": self.of,
         }
 
 
@@ -100,21 +103,27 @@ def judged_voxels(
     return within
 
 
-def standing(psnr: float, rivals: Mapping[str, Scores]) -> str:
-    """In a sentence: how a field that is still learning compares with the best interpolation; psnr in dB, held-out."""
+def standing(psnr: float, rivals: Mapping[str, Scores], of: str = "voxels") -> str:
+    """In a sentence: how a field that is still learning compares with the best interpolation; psnr in dB, held-out.
+
+    of: what was held out.
+    """
     best = max(rivals, key=lambda name: rivals[name].psnr)
     gain = psnr - rivals[best].psnr
-    than = f"{IN_WORDS[best]} interpolation on voxels it never saw"
+    than = f"{IN_WORDS[best]} interpolation on {of} it never saw"
     if abs(gain) < EVEN:
         return f"as good as {than} ({psnr:.1f} dB)."
     return f"{abs(gain):.1f} dB {'better' if gain > 0 else 'worse'} than {than} ({psnr:.1f} dB)."
 
 
-def verdict(field: Scores, rivals: Mapping[str, Scores], voxels: int) -> str:
-    """In a sentence: whether the field or the best interpolation predicts better what neither saw."""
+def verdict(field: Scores, rivals: Mapping[str, Scores], count: int, of: str = "voxels") -> str:
+    """In a sentence: whether the field or the best interpolation predicts better what neither saw.
+
+    count: how many held-out voxels, or samples (`of`), it was judged by.
+    """
     best = max(rivals, key=lambda name: rivals[name].psnr)
     gain = field.psnr - rivals[best].psnr
-    on = f"on {voxels:,} voxels that neither saw"
+    on = f"on {count:,} {of} that neither saw"
     rival = f"{IN_WORDS[best]} interpolation"
     if abs(gain) < EVEN:
         return f"The field is as good as {rival} {on} ({field.psnr:.1f} dB)."

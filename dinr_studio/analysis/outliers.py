@@ -1,4 +1,4 @@
-"""Isolated extreme voxels: hot and dead pixels, which ruin a normalisation and teach a field nothing."""
+"""Isolated extreme voxels or samples: hot and dead pixels, which ruin a normalisation and teach a field nothing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.analysis.interpolation import distances
+from dinr_studio.coordinates import Grid
 from dinr_studio.normalisation import PERCENTILES, present_sample
+from dinr_studio.sample_table import SampleTable
 from dinr_studio.volume import Volume
 
 FAR = 1.0  # distance from the percentile limits, in spans between them, from which a voxel is looked at
 ORDINARY = 0.25  # how far the nearest neighbour's excursion may come to the voxel's own, for the voxel to stand alone
+NEIGHBOURS = 8  # of a scattered sample
 MOST_CANDIDATES = 0.001  # share of the voxels above which extremes are no rarity but the data
 
 
@@ -30,6 +34,31 @@ def isolated_outliers(volume: Volume) -> NDArray[np.bool_] | None:
         values = volume.values[..., channel]
         for sign, limit in ((1.0, high), (-1.0, low)):
             _mark_isolated(found, volume, values, sign, float(limit), float(high - low))
+    return found if found.any() else None
+
+
+def isolated_samples(table: SampleTable, grid: Grid) -> NDArray[np.bool_] | None:
+    """Scattered samples far outside all others that stand alone, (N,), or None where there are none.
+
+    As for voxels; neighbours are the 8 nearest other samples, distances those of `interpolation.distances`.
+    grid: of the volume of means.
+    """
+    from scipy.spatial import cKDTree
+
+    found: NDArray[np.bool_] = np.zeros(table.count, dtype=bool)
+    places = grid.index(table.positions) * distances(grid)
+    tree = None
+    for values in table.values.T:
+        low, high = np.percentile(values, PERCENTILES)
+        for sign, limit in ((1.0, high), (-1.0, low)):
+            far = np.flatnonzero(sign * (values - limit) > FAR * (high - low))
+            if high <= low or not 0 < len(far) <= max(1, MOST_CANDIDATES * table.count):
+                continue
+            tree = tree or cKDTree(places)
+            near = tree.query(places[far], min(NEIGHBOURS + 1, table.count))[1]
+            excursions = sign * (values[near] - (low + high) / 2)
+            excursions[near == far[:, np.newaxis]] = -np.inf
+            found[far[excursions.max(axis=1) < ORDINARY * sign * (values[far] - (low + high) / 2)]] = True
     return found if found.any() else None
 
 

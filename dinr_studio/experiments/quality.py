@@ -22,7 +22,7 @@ from dinr_studio.experiments.throughput import Doing
 from dinr_studio.sampling.evaluate import values_at_indices
 from dinr_studio.training.fit import field_of, fit
 from dinr_studio.training.presets import preset_config
-from dinr_studio.training.task import VolumeTask, prepare
+from dinr_studio.training.task import VolumeTask, prepare_volume
 from dinr_studio.volume import Volume
 
 GOALS = (30.0, 35.0, 40.0)  # dB of fit
@@ -51,7 +51,7 @@ def time_to_db(effort: Effort, budget: Budget) -> Doing:
         limit = max(LEAST_SECONDS, min(effort.race, OURS_SHARE * part.left))
         yield f"time to {GOALS[-1]:.0f} dB on {name}: ours, {limit:.0f} s at most"
         config = with_changes(preset_config(OURS, volume, device="cpu"), {"device": "cpu", "time_limit": limit})
-        tasks[name] = prepare(volume, config.training)
+        tasks[name] = prepare_volume(volume, config.training)
         racer = OurRacer(tasks[name], config)
         ours[name] = race(racer, GOALS, _fit_psnr(tasks[name]), limit=limit, budget=part)
     baselines: dict[str, Finish] = {}
@@ -115,7 +115,7 @@ class _Judgement:
 
     def __init__(self, measured: Measured, most: int) -> None:
         self.measured = measured
-        self.task = prepare(measured.volume, _equal_config(measured.volume, OURS, 1.0).training)
+        self.task = prepare_volume(measured.volume, _equal_config(measured.volume, OURS, 1.0).training)
         held_out = np.flatnonzero(self.task.held_out)
         unwatched = np.setdiff1d(held_out, self.task.watched)
         self.voxels = _some(unwatched if len(unwatched) >= FEWEST_JUDGED else held_out, most)

@@ -87,6 +87,7 @@ def new_run(task: Task, config: FitConfig, open_options: dict[str, Any], path: P
         outliers=task.outliers,
         held_out=task.held_out_numbers,
         best={},
+        scattered=task.scattered,
     )
 
 
@@ -95,7 +96,7 @@ def _restore(trainer: Trainer, run: Run) -> None:
         raise RunFileError("The run file holds no training state, so it cannot be resumed; start a new fit.")
     if not np.array_equal(trainer.task.held_out_numbers, run.held_out):
         raise RunFileError(
-            "The data's held-out voxels differ from the run's: resume with the very file it was fitted to."
+            "The data's held-out values differ from the run's: resume with the very file it was fitted to."
         )
     restore(trainer, run.state, dict(run.best), list(run.history.events))
 

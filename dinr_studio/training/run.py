@@ -52,7 +52,8 @@ class Run:
 
     best: the weights to use, kept at the best held-out score. held_out: flat indices of the voxels never trained on.
     channel_ranges: least and greatest present value by channel, in the value's unit. open_options: how the file was
-    opened (keyword arguments of open_volume). state is None where the run cannot be resumed.
+    opened (keyword arguments of open_volume). state is None where the run cannot be resumed. scattered: how many rows
+    the table of samples had that it was fitted to, in which case held_out are some of them; 0 for a volume.
     """
 
     run_id: str
@@ -75,6 +76,7 @@ class Run:
     scores: Mapping[str, Any] = field(default_factory=dict)
     finished: bool = False
     end_reason: str = ""
+    scattered: int = 0
 
     @property
     def channels(self) -> int:

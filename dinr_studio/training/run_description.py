@@ -77,6 +77,8 @@ class OpenOptions(Settings):
     channel: int | None = None
     crop: list[list[int]] | None = None
     mask: str | None = None
+    position_columns: str | None = None
+    value_columns: str | None = None
 
 
 class StateScalars(Settings):
@@ -134,6 +136,7 @@ class Description(Settings):
     end_reason: str
     events: tuple[tuple[int, str], ...]
     state: dict[str, float | int | None] | None
+    scattered: Count = 0
 
     @model_validator(mode="after")
     def _parts_are_what_they_should_be(self) -> Self:

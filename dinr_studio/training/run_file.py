@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from dinr_studio.config import MOST_STEPS, STEPS
-from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DinrError, RunFileError
 from dinr_studio.io.atomic import atomic_output
 from dinr_studio.io.hdf5_files import hdf5_output
@@ -90,7 +89,7 @@ def read_run(path: Path) -> Run:
             **{
                 name: getattr(description, name) for name in Description.model_fields if name not in ("events", "state")
             },
-            held_out=_read_held_out(path, file, description.grid),
+            held_out=_read_held_out(path, file, description),
             best=best,
             state=_read_state(path, file, description, shapes),
             history=_read_history(path, file, description),
@@ -229,12 +228,13 @@ def _read_weights(path: Path, file: Any, group: str, shapes: Mapping[str, tuple[
     return weights
 
 
-def _read_held_out(path: Path, file: Any, grid: Grid) -> NDArray[Any]:
-    stored = file["held_out"]
-    if stored.ndim != 1 or stored.size > grid.size or stored.dtype.kind not in "iu":
+def _read_held_out(path: Path, file: Any, description: Description) -> NDArray[Any]:
+    """Voxels of the grid, or rows of a table, never trained on."""
+    stored, count = file["held_out"], description.scattered or description.grid.size
+    if stored.ndim != 1 or stored.size > count or stored.dtype.kind not in "iu":
         raise _damaged(path, "its list of held-out voxels does not fit its grid")
     held_out: NDArray[Any] = stored[...]
-    if len(held_out) and (held_out.min() < 0 or held_out.max() >= grid.size):
+    if len(held_out) and (held_out.min() < 0 or held_out.max() >= count):
         raise _damaged(path, "its list of held-out voxels does not fit its grid")
     return held_out
 

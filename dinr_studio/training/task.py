@@ -62,6 +62,11 @@ class Task(ABC):
         return high - low
 
     @property
+    def scattered(self) -> int:
+        """How many scattered samples are numbered, by their rows; 0 where it is voxels that have numbers."""
+        return 0
+
+    @property
     @abstractmethod
     def held_out_numbers(self) -> Numbers:
         """Numbers of the samples that are never trained on, as a run file keeps them."""
@@ -127,8 +132,17 @@ class VolumeTask(Task):
         return rival_scores(self.volume, self.held_out, judged_voxels(self.volume, self.held_out, seed))
 
 
-def prepare(original: Volume, config: TrainingConfig) -> VolumeTask:
-    """The task of fitting a volume with these settings; raises DataError where nothing is left to train on."""
+def prepare(original: Volume, config: TrainingConfig) -> Task:
+    """The task of fitting to a volume, or to the samples that it carries; DataError where none are left."""
+    if original.samples is None:
+        return prepare_volume(original, config)
+    from dinr_studio.training.points import prepare_points
+
+    return prepare_points(original, config)
+
+
+def prepare_volume(original: Volume, config: TrainingConfig) -> VolumeTask:
+    """The task of fitting to the voxels of a volume; raises DataError where nothing is left to train on."""
     original = original.loaded()
     outlying = None if config.outliers == "keep" else isolated_outliers(original)
     volume = original if outlying is None else original.without(outlying)

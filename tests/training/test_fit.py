@@ -194,7 +194,7 @@ def test_without_held_out_voxels_a_fit_says_so(volume, make_config):
 def test_a_run_does_not_resume_on_other_voxels(volume, make_config, tmp_path, make_smooth_volume):
     path = tmp_path / "a.dinr"
     run = list(fit(volume, make_config(), path=path))[-1].run
-    with pytest.raises(RunFileError, match="held-out voxels differ"):
+    with pytest.raises(RunFileError, match="held-out values differ"):
         list(fit(make_smooth_volume((10, 11, 13)), make_config(), resume=run))
     write_run(run.updated(state=None), path)
     with pytest.raises(RunFileError, match="no training state"):

@@ -129,7 +129,7 @@ def _level(name: str, group: Any) -> _Level | None:
         raise FileFormatError(f"The frames and channels of {name} differ in shape or type; use an intact copy.")
     if any(real > n for real, n in zip(size, first.shape, strict=True)):
         raise FileFormatError(
-            f"{name} says its size is {size} and {first.shape} voxels are stored; use an intact copy."
+            f"{name} claims {size} voxels and {first.shape} are stored; use an intact copy."
         )
     cropped = [real or n for real, n in zip(size, first.shape, strict=True)]
     frames, channels = (max(index) + 1 for index in zip(*stored, strict=True))

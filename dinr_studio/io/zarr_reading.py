@@ -6,6 +6,9 @@ coordinate arrays beside the array, as xarray writes them, else from attributes 
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,10 +159,10 @@ def _of_array(store: ZarrStore, content: Content, array: StoredArray, found: _Fo
             if beside is None or beside.node.path == array.node.path or len(beside.shape) > cf.MOST_DIMENSIONS:
                 return None
             return cf.Variable(
-                beside.dimension_names, beside.shape, beside.node.attributes, lambda: values_of(store, beside)[0]
+                beside.dimension_names, beside.shape, _with_fill(beside), lambda: values_of(store, beside)[0]
             )
 
-        return cf.content_of(content, array.dimension_names, attributes, variable)
+        return cf.content_of(content, array.dimension_names, _with_fill(array), variable)
     axes = default_axes(len(array.shape), store.path)
     sizes, origins, units = from_attributes({**found.attributes.get(group, {}), **attributes}, axes)
     return replace(
@@ -170,3 +173,17 @@ def _of_array(store: ZarrStore, content: Content, array: StoredArray, found: _Fo
         units=units,
         value_unit=_value_unit(array, found.attributes.get(group, {})),
     )
+
+
+def _with_fill(array: StoredArray) -> Mapping[str, Any]:
+    """Attributes with the fill value as xarray means it: in v3 a float's bytes as text, in v2 that of the array."""
+    attributes = dict(array.node.attributes)
+    given = attributes.get("_FillValue")
+    if isinstance(given, str):
+        with contextlib.suppress(ValueError):
+            content = base64.b64decode(given, validate=True)
+            if len(content) == 8:
+                attributes["_FillValue"] = struct.unpack("<d", content)[0]
+    elif given is None and array.version == 2 and array.fill:  # 0 is also what stands there where nothing is meant
+        attributes["_FillValue"] = array.fill
+    return attributes

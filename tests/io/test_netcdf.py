@@ -11,7 +11,7 @@ import xarray as xr
 from dinr_studio.errors import FileFormatError, OutputError
 from dinr_studio.io import open_volume
 from dinr_studio.io.reading import list_datasets
-from dinr_studio.io.writing import VolumeHeader, lost_by, open_writer, types_for
+from dinr_studio.io.writing import VolumeHeader, lost_by, types_for
 
 KINDS = {"netCDF-4": {"engine": "h5netcdf"}, "netCDF-3": {"engine": "scipy", "format": "NETCDF3_64BIT"}}
 

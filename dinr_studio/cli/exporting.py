@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from dinr_studio.cli.progress import bar_or_lines, in_words
 from dinr_studio.cli.signals import termination_interrupts
+from dinr_studio.cli.team import follows, launched, team_of_processes
+
+if TYPE_CHECKING:
+    from dinr_studio.coordinates import Grid
+    from dinr_studio.sampling.evaluate import FieldOnGrid
+    from dinr_studio.training.distributed import Team
+
+Ready = tuple["FieldOnGrid", "Grid", dict[str, Any]]  # a field, where to evaluate it, and keywords of `export`
 
 
 def export_run(
@@ -20,15 +29,17 @@ def export_run(
 
     target: the arguments of target_grid. options: dtype, compression and force, as `sampling.export.export` takes them.
     """
-    from dinr_studio.sampling.target import target_grid
-    from dinr_studio.training.device import resolve_device
-    from dinr_studio.training.fit import field_of
-    from dinr_studio.training.run_file import read_run
 
-    run = read_run(run_path)
-    grid = target_grid(run.grid, **target)
-    report = _exported(field_of(run, resolve_device(device)), grid, output, {**options, "notes": run.notes})
-    return {**_described(report), "stacked_weights": None}
+    def ready(team: Team) -> Ready:
+        from dinr_studio.sampling.target import target_grid
+        from dinr_studio.training.fit import field_of
+        from dinr_studio.training.run_file import read_run
+
+        run = read_run(run_path)
+        grid = target_grid(run.grid, **target)
+        return field_of(run, team.device(device)), grid, {**options, "notes": run.notes}
+
+    return {**_described(_exported(output, ready)), "stacked_weights": None}
 
 
 def export_stacked(
@@ -44,32 +55,61 @@ def export_stacked(
 
     Raises ConfigError where that was not judged to be better, DataNotFound where the data is gone.
     """
-    from dinr_studio.sampling.target import target_grid
-    from dinr_studio.training.device import resolve_device
-    from dinr_studio.training.fit import field_of
-    from dinr_studio.training.run_data import volume_of
-    from dinr_studio.training.run_file import read_run
     from dinr_studio.training.stack_offer import stack_notes, stack_weights
-    from dinr_studio.training.stacked_run import stacked_export
 
-    run = read_run(run_path)
-    grid = target_grid(run.grid, **target)
-    weights = stack_weights(run)
-    slabs = stacked_export(run, volume_of(run, run_path, data), weights)
-    more = {"notes": stack_notes(run, weights), "slabs": slabs}
-    report = _exported(field_of(run, resolve_device(device)), grid, output, {**options, **more})
-    return {**_described(report), "stacked_weights": list(weights)}
+    weights: list[float] = []
+
+    def ready(team: Team) -> Ready:
+        from dinr_studio.sampling.target import target_grid
+        from dinr_studio.training.fit import field_of
+        from dinr_studio.training.run_data import volume_of
+        from dinr_studio.training.run_file import read_run
+        from dinr_studio.training.stacked_run import stacked_export
+
+        run = read_run(run_path)
+        grid = target_grid(run.grid, **target)
+        weights.extend(stack_weights(run))
+        slabs = stacked_export(run, volume_of(run, run_path, data), tuple(weights))
+        more = {"notes": stack_notes(run, tuple(weights)), "slabs": slabs}
+        return field_of(run, team.device(device)), grid, {**options, **more}
+
+    return {**_described(_exported(output, ready)), "stacked_weights": weights}
 
 
-def _exported(field: Any, grid: Any, output: Path, options: Mapping[str, Any]) -> Any:
-    """Writes, telling how far it is; the report. options: keywords of `sampling.export.export`."""
-    from dinr_studio.sampling.export import export
+def _exported(output: Path, ready: Callable[[Team], Ready]) -> Any:
+    """Writes, telling how far it is; the report. The processes of a team share the work; only their leader returns."""
+    with _team_for(output) as given, termination_interrupts():
+        from dinr_studio.sampling.export import export
+        from dinr_studio.training.distributed import ALONE
+        from dinr_studio.training.shared_export import shared_export
 
-    with bar_or_lines() as progress, termination_interrupts():
-        for step in export(field, grid, output, **options):
-            doing = step.phase or f"{step.done:,} voxels, {in_words(step.remaining)} left"
-            progress.update(step.done / step.total, doing)
+        team = given or ALONE
+        field, grid, options = team.together(lambda: ready(team))
+        if team.size == 1:
+            steps = export(field, grid, output, **options)
+        else:
+            steps = shared_export(field, grid, output, team, **options)
+        with bar_or_lines() if team.leads else nullcontext() as progress:
+            for step in steps:
+                if progress is not None:
+                    doing = step.phase or f"{step.done:,} voxels, {in_words(step.remaining)} left"
+                    progress.update(step.done / step.total, doing)
+    if not team.leads:
+        raise SystemExit(0)
     return step.report
+
+
+@contextmanager
+def _team_for(output: Path) -> Iterator[Team | None]:
+    """The team for the time of the block where what is written can be shared; else its leader works alone."""
+    if not launched() or output.suffix.lower() == ".zarr":
+        with team_of_processes() as team:
+            yield team
+        return
+    if follows():
+        raise SystemExit(0)
+    typer.echo(f"One process alone writes {output.name}; only a .zarr is shared by several.", err=True)
+    yield None
 
 
 def _described(report: Any) -> dict[str, Any]:

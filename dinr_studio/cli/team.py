@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dinr_studio.volume import Volume
 
 LOST = "Another process of this run ended or no longer answers; see what it said, and start the run again."
-SHARED = ("fit",)  # commands that every process takes part in
+SHARED = ("fit", "export")  # commands that every process takes part in
 
 
 class Start(Protocol):

@@ -25,7 +25,7 @@ def atomic_output(path: Path, *, force: bool) -> Iterator[Path]:
     operating system (disk full, no permission, folder missing) becomes an OutputError.
     """
     path = Path(path)
-    with _refusals_in_words(path):
+    with refusals_in_words(path):
         if path.is_dir():
             raise OutputError(f"{path} is a folder; name a file.")
         if path.exists() and not force:
@@ -34,7 +34,7 @@ def atomic_output(path: Path, *, force: bool) -> Iterator[Path]:
         os.close(handle)
     temporary = Path(name)
     try:
-        with _refusals_in_words(path):
+        with refusals_in_words(path):
             yield temporary
             _put_in_place(temporary, path, force)
     finally:
@@ -48,11 +48,11 @@ def atomic_folder(path: Path, *, force: bool) -> Iterator[Path]:
     What was there is moved aside before the new folder takes its name, and deleted at the very end.
     """
     path = Path(path)
-    with _refusals_in_words(path):
+    with refusals_in_words(path):
         _check_replaced(path, force)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent))
     try:
-        with _refusals_in_words(path):
+        with refusals_in_words(path):
             yield temporary
             _put_folder_in_place(temporary, path, force)
     finally:
@@ -101,7 +101,7 @@ def _put_folder_in_place(temporary: Path, path: Path, force: bool) -> None:
 def check_place(path: Path) -> None:
     """Raises OutputError where no file can be made under a name, before any work is done for it."""
     path = Path(path).absolute()
-    with _refusals_in_words(path):
+    with refusals_in_words(path):
         if len(os.fsencode(path.name)) > LONGEST_NAME:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         if path.is_dir() and not (path.suffix.lower() == ".zarr" and is_zarr_store(path)):
@@ -113,7 +113,7 @@ def check_place(path: Path) -> None:
 
 def free_bytes(path: Path) -> int:
     """Free space on the disk of `path`, whose folder must exist."""
-    with _refusals_in_words(path):
+    with refusals_in_words(path):
         return shutil.disk_usage(Path(path).absolute().parent).free
 
 
@@ -152,7 +152,8 @@ def _exists(path: Path) -> OutputError:
 
 
 @contextmanager
-def _refusals_in_words(path: Path) -> Iterator[None]:
+def refusals_in_words(path: Path) -> Iterator[None]:
+    """Within the block every refusal of the operating system becomes an OutputError about `path`."""
     try:
         yield
     except OSError as error:

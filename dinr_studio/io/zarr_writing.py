@@ -45,42 +45,51 @@ class ZarrWriter:
     """Writes an OME-Zarr folder slab by slab; the coarser levels are made from the finest one when it closes."""
 
     def __init__(self, path: Path, header: VolumeHeader) -> None:
-        self._header = header
-        self._store = needed("zarr.storage", "zarr", "Zarr").LocalStore(path)
-        self._group = needed("zarr", "zarr", "Zarr").create_group(self._store, overwrite=True)
-        self._low, self._high = np.full(header.channels, np.inf), np.full(header.channels, -np.inf)
-        self._finest = _level(self._store, 0, header)
-        self._depth = self._finest.chunks[0]
+        self._path, self._header = path, header
+        create_store(path, header)
+        self._levels = opened_levels(path, header)
+        self._rows = ZarrRows(self._levels[0], header)
+
+    def write(self, slab: NDArray[Any]) -> None:
+        """Appends a slab, (n, *rest, channels)."""
+        self._rows.write(slab)
+
+    def close(self) -> None:
+        """Writes what waits, then the coarser levels, and at last what describes them."""
+        self._rows.close()
+        for finer, coarser in itertools.pairwise(self._levels):
+            for box in boxes(coarser):
+                coarser[box] = binned(finer, coarser, box)
+        describe_store(self._path, self._header, self._rows.low, self._rows.high)
+
+    def abandon(self) -> None:
+        """Nothing is open."""
+
+
+class ZarrRows:
+    """Writes a part of the finest level slab by slab, whole chunks at a time; low and high: range by channel so far."""
+
+    def __init__(self, finest: Any, header: VolumeHeader, corner: tuple[int, ...] = ()) -> None:
+        """corner: the part's first index along each axis of the grid, at a chunk's edge; the grid's own if empty."""
+        self._finest, self._header = finest, header
+        self._corner = corner or (0,) * len(header.grid.shape)
+        self._depth = _chunks(header)[0]
         self._waiting: list[NDArray[Any]] = []
-        self._start = 0
+        self.low, self.high = np.full(header.channels, np.inf), np.full(header.channels, -np.inf)
 
     def write(self, slab: NDArray[Any]) -> None:
         """Appends a slab, (n, *rest, channels)."""
         within = tuple(range(slab.ndim - 1))
-        self._low = np.fmin(self._low, slab.min(axis=within))
-        self._high = np.fmax(self._high, slab.max(axis=within))
-        if self._header.channels == 1:
-            slab = slab[..., 0]
+        self.low = np.fmin(self.low, slab.min(axis=within))
+        self.high = np.fmax(self.high, slab.max(axis=within))
         self._waiting.append(slab)
         count = sum(map(len, self._waiting))
         if count >= self._depth:
             self._flush(count - count % self._depth)
 
     def close(self) -> None:
-        """Writes what waits, then the coarser levels, and at last what describes them."""
+        """Writes what waits."""
         self._flush(sum(map(len, self._waiting)))
-        finer = self._finest
-        for number, header in enumerate(_coarser(self._header), start=1):
-            coarser = _level(self._store, number, header)
-            for box in _boxes(coarser.shape, coarser.chunks):
-                coarser[box] = _binned(finer, coarser.shape, box)
-            finer = coarser
-        self._group.attrs.update(_attributes(self._header, self._low, self._high))
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Closes the store as it is."""
-        self._store.close()
 
     def _flush(self, count: int) -> None:
         """Writes so many rows of what waits: whole chunks, or the last ones."""
@@ -88,15 +97,50 @@ class ZarrWriter:
             return
         rows = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
         block = rows[:count]
-        stop = self._start + count
-        where: tuple[slice, ...] = (slice(self._start, stop),)
-        if self._header.channels > 1:
-            at = _channel_place(self._header.grid)
-            block = np.moveaxis(block, -1, at)
-            where = (slice(None), *where) if at == 0 else where
-        self._finest[where] = block
-        self._start = stop
+        where = tuple(slice(a, a + n) for a, n in zip(self._corner, block.shape[:-1], strict=True))
+        if self._header.channels == 1:
+            block = block[..., 0]
+        else:
+            block = np.moveaxis(block, -1, _channel_place(self._header.grid))
+        self._finest[_with_channel(self._header, where, slice(None))] = block
+        self._corner = (self._corner[0] + count, *self._corner[1:])
         self._waiting = [rows[count:].copy()] if count < len(rows) else []
+
+
+def create_store(path: Path, header: VolumeHeader) -> None:
+    """Makes a store with all its levels, their values not written yet."""
+    store = _store(path)
+    needed("zarr", "zarr", "Zarr").create_group(store, overwrite=True)
+    for number, level in enumerate([header, *_coarser(header)]):
+        _level(store, number, level)
+
+
+def opened_levels(path: Path, header: VolumeHeader) -> list[Any]:
+    """The arrays of a store that `create_store` made, finest first, to write to."""
+    group = needed("zarr", "zarr", "Zarr").open_group(_store(path), mode="r+")
+    return [group[str(number)] for number in range(1 + sum(1 for _ in _coarser(header)))]
+
+
+def describe_store(path: Path, header: VolumeHeader, low: NDArray[Any], high: NDArray[Any]) -> None:
+    """Writes the OME-Zarr description, without which the levels are mere arrays; low and high: range by channel."""
+    group = needed("zarr", "zarr", "Zarr").open_group(_store(path), mode="r+")
+    group.attrs.update(_attributes(header, low, high))
+
+
+def tiles(header: VolumeHeader) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Parts of the grid that share no chunk, first and last index + 1 along each axis: rows of chunks."""
+    shape, chunks = header.grid.shape, _chunks(header)
+    chunks = (*chunks[:2], *shape[2:])
+    return [(tuple(s.start for s in box), tuple(s.stop for s in box)) for box in _boxes(shape, chunks)]
+
+
+def boxes(level: Any) -> list[tuple[slice, ...]]:
+    """The parts of a level, chunk by chunk."""
+    return list(_boxes(level.shape, level.chunks))
+
+
+def _store(path: Path) -> Any:
+    return needed("zarr.storage", "zarr", "Zarr").LocalStore(path)
 
 
 def _channel_place(grid: Grid) -> int:
@@ -167,9 +211,9 @@ def _boxes(shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[sl
         yield tuple(slice(a, min(a + c, n)) for a, c, n in zip(corner, chunks, shape, strict=True))
 
 
-def _binned(finer: Any, shape: tuple[int, ...], box: tuple[slice, ...]) -> NDArray[Any]:
-    """Means of 2 voxels along each axis that is shorter in the coarser shape, for a part of that."""
-    factors = [2 if n < m else 1 for n, m in zip(shape, finer.shape, strict=True)]
+def binned(finer: Any, coarser: Any, box: tuple[slice, ...]) -> NDArray[Any]:
+    """Means of 2 voxels along each axis along which the coarser level is shorter, for a part of that."""
+    factors = [2 if n < m else 1 for n, m in zip(coarser.shape, finer.shape, strict=True)]
     source = tuple(slice(part.start * f, part.stop * f) for part, f in zip(box, factors, strict=True))
     block = finer[source]
     split = itertools.chain.from_iterable((n // f, f) for n, f in zip(block.shape, factors, strict=True))

@@ -67,11 +67,7 @@ def export(
     values, slab by slab along the first axis, where that is not the field alone; None among them is a chance to stop
     before the first. Closing the generator, like any error, leaves no file behind. Raises OutputError.
     """
-    if dtype not in DTYPES:
-        raise OutputError(f"The type {dtype} is not known; choose one of {', '.join(DTYPES)}.")
-    header = VolumeHeader(
-        grid, source.channels, np.dtype(dtype), source.channel_names, source.value_unit, notes, compression
-    )
+    header = header_for(source, grid, dtype, notes, compression)
     lost = lost_by(header, path)
     started = time.perf_counter()
     with output_at(path, force=force) as temporary:
@@ -83,18 +79,31 @@ def export(
                     elapsed = time.perf_counter() - started
                     yield ExportProgress(0, grid.size, elapsed, math.nan, phase="preparing")
                     continue
-                cast, outside = _cast(slab, header.dtype)
-                writer.write(cast)
+                values, outside = cast(slab, header.dtype)
+                writer.write(values)
                 clipped += outside
                 done += slab.size // source.channels
                 elapsed = time.perf_counter() - started
                 if done < grid.size:
                     yield ExportProgress(done, grid.size, elapsed, elapsed * (grid.size - done) / done)
+    yield finished(header, path, lost, clipped, time.perf_counter() - started)
+
+
+def header_for(source: FieldOnGrid, grid: Grid, dtype: str, notes: tuple[str, ...], compression: str) -> VolumeHeader:
+    """What is known of an exported field before its values come; OutputError where there is no such type."""
+    if dtype not in DTYPES:
+        raise OutputError(f"The type {dtype} is not known; choose one of {', '.join(DTYPES)}.")
+    return VolumeHeader(
+        grid, source.channels, np.dtype(dtype), source.channel_names, source.value_unit, notes, compression
+    )
+
+
+def finished(header: VolumeHeader, path: Path, lost: tuple[str, ...], clipped: int, seconds: float) -> ExportProgress:
+    """The end of an export, with its report; clipped: how many values the type could not hold."""
     if clipped:
-        lost += (f"{clipped} values beyond the range of {dtype} were clipped; choose float32 to keep them.",)
-    seconds = time.perf_counter() - started
-    report = ExportReport(str(path), grid, dtype, seconds, lost)
-    yield ExportProgress(grid.size, grid.size, seconds, 0.0, report)
+        lost += (f"{clipped} values beyond the range of {header.dtype} were clipped; choose float32 to keep them.",)
+    report = ExportReport(str(path), header.grid, str(header.dtype), seconds, lost)
+    return ExportProgress(header.grid.size, header.grid.size, seconds, 0.0, report)
 
 
 def coordinates_per_second(source: FieldOnGrid, count: int = 4096) -> float:
@@ -109,7 +118,7 @@ def coordinates_per_second(source: FieldOnGrid, count: int = 4096) -> float:
     return count / max(float(np.median(spans)), 1e-9)
 
 
-def _cast(values: NDArray[np.float32], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
+def cast(values: NDArray[np.float32], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
     """Values in another type, and how many of them it could not hold."""
     if dtype.kind == "f":
         limits: Any = np.finfo(dtype)

@@ -10,11 +10,16 @@ import torch
 
 from dinr_studio.cli.team import team_of_processes
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
-from dinr_studio.coordinates import Grid
-from dinr_studio.errors import DataError
+from dinr_studio.coordinates import CoordinateMap, Grid
+from dinr_studio.errors import DataError, OutputError
+from dinr_studio.fields.build import build_field
 from dinr_studio.fields.dinr import DinrField
+from dinr_studio.normalisation import Normalisation
+from dinr_studio.sampling.evaluate import FieldOnGrid
+from dinr_studio.sampling.export import export
 from dinr_studio.training.distributed import ALONE, Dismissed
 from dinr_studio.training.fit import fit
+from dinr_studio.training.shared_export import shared_export
 from dinr_studio.training.trainer import Trainer
 from dinr_studio.volume import make_volume
 
@@ -144,7 +149,34 @@ def failing(team):
     list(fit(small_volume(), settings(), path=Path(sys.argv[2]) / "failed.dinr", team=team))
 
 
-CASES = {case.__name__: case for case in (compared, ended, agreed, failing)}
+def fields():
+    """A field of space, and one of time and space with two channels, on grids of several chunks; fresh weights."""
+    for axes, shape, channels in (("zyx", (70, 130, 66), 1), ("tzyx", (3, 70, 20, 20), 2)):
+        grid = Grid(shape, (1.0, 2.0, 0.5, 0.5)[: len(axes)], (3.0,) * len(axes), ("nm",) * len(axes), tuple(axes))
+        field = build_field(settings().field, len(axes), channels, seed=0)
+        normalisation = Normalisation((500.0,) * channels, (0.0,) * channels)
+        yield axes, FieldOnGrid(field, CoordinateMap.of(grid), normalisation, grid, channels, value_unit="K")
+
+
+def exported(team):
+    """Exports by the team and by one process alone, and what the team was told in the end."""
+    folder, reports = Path(sys.argv[2]), {}
+    for axes, field in fields():
+        for dtype in ("float32", "int8"):
+            options = {"dtype": dtype, "notes": ("a note",)}
+            path = folder / f"{axes}-{dtype}-team.zarr"
+            reports[path.stem] = list(shared_export(field, field.grid, path, team, **options))[-1].report
+            if team.leads:
+                path = folder / f"{axes}-{dtype}-alone.zarr"
+                reports[path.stem] = list(export(field, field.grid, path, **options))[-1].report
+    try:
+        list(shared_export(field, field.grid, path, team))
+    except (OutputError, Dismissed) as error:
+        reports["existing"] = str(error)
+    return reports
+
+
+CASES = {case.__name__: case for case in (compared, ended, agreed, exported, failing)}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

@@ -44,10 +44,10 @@ def torchrun(*arguments, processes=2):
 def results(tmp_path_factory):
     """What both processes made of the cases, by case: a list by rank."""
     folder = tmp_path_factory.mktemp("team")
-    done = torchrun(SCRIPT, "compared,ended,agreed", folder)
+    done = torchrun(SCRIPT, "compared,ended,agreed,exported", folder)
     assert done.returncode == 0, done.stderr
     by_rank = [pickle.loads((folder / f"{rank}.pickle").read_bytes()) for rank in range(2)]
-    return {case: [result[case] for result in by_rank] for case in by_rank[0]}
+    return {"folder": folder, **{case: [result[case] for result in by_rank] for case in by_rank[0]}}
 
 
 @pytest.mark.parametrize("name", ["plain", "growing", "fewer-voxels-than-processes", "static", "plateau", "poisoned"])
@@ -81,6 +81,33 @@ def test_each_error_is_said_once_and_ends_all(results):
     quiet = "ends with status 2"
     assert leader == ["no good", quiet, "no good", "the leader's word", {"from": 0}]
     assert other == [quiet, "no good", quiet, quiet, {"from": 0}]
+
+
+@pytest.mark.parametrize("name", ["zyx-float32", "zyx-int8", "tzyx-float32", "tzyx-int8"])
+def test_a_shared_export_is_the_store_that_one_process_writes(results, name):
+    zarr = pytest.importorskip("zarr")
+    team, alone = (zarr.open_group(results["folder"] / f"{name}-{who}.zarr", mode="r") for who in ("team", "alone"))
+    assert sorted(team) == sorted(alone)
+    assert len(list(team)) > 1
+    for level in team:
+        one, two = team[level][...].astype(float), alone[level][...].astype(float)
+        assert np.ptp(two) > 10
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1 if "int8" in name else 1e-2)
+    assert team["0"].nchunks == team["0"].nchunks_initialized > 2
+    assert team.attrs["ome"]["multiscales"] == alone.attrs["ome"]["multiscales"]
+    ranges = [[c["window"]["max"] for c in group.attrs["ome"]["omero"]["channels"]] for group in (team, alone)]
+    assert ranges[0] == pytest.approx(ranges[1], rel=1e-3)
+    assert team.attrs["notes"] == ["a note"]
+    leader, other = results["exported"]
+    lost = [leader[f"{name}-team"].lost, other[f"{name}-team"].lost, leader[f"{name}-alone"].lost]
+    assert ["clipped" in " ".join(sentences) for sentences in lost] == [name.endswith("int8")] * 3
+
+
+def test_a_shared_export_replaces_nothing_and_leaves_nothing(results):
+    leader, other = results["exported"]
+    assert "exists already" in leader["existing"]
+    assert other["existing"] == "ends with status 2"
+    assert not list(results["folder"].glob(".*.part"))
 
 
 def test_a_process_that_fails_ends_all_with_a_sentence_and_leaves_the_run(tmp_path):

@@ -18,7 +18,7 @@ from dinr_studio.sample_table import SampleTable
 from dinr_studio.volume import Provenance, Volume, checked
 
 MOST_VOXELS = 1 << 24
-THINNEST = 4  # voxels for each sample from which even distances count as an effect of rounding
+THINNEST = 2  # voxels for each sample from which even distances count as an effect of rounding
 UNEVEN = 0.02  # of a step: what a position may miss its place on an even axis by
 ONE_PLACE = 1e-6  # of the extent: positions closer than that are one
 

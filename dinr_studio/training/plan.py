@@ -28,6 +28,7 @@ PROBE_VOXELS = 64
 PROBE_REPEATS = 3
 COPIES_OF_WEIGHTS = 9  # weights, gradient, two moments, last good, best, and three on their way to the run file
 BYTES_PER_VOXEL = 10  # held-out and missing masks, training indices and the temporaries that make them
+BYTES_PER_SAMPLE = 100  # of a table: its positions and values, their places, and what sorts them
 JUDGING_BYTES = 120 << 20  # scipy's libraries and the neighbours of the judged voxels
 
 
@@ -64,9 +65,10 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
         )
     rate = _mean_rate(field, config, axes, micro_batch, device)
     parameters = parameter_count(config.field, axes, channels)
-    fixed = 4 * COPIES_OF_WEIGHTS * parameters + BYTES_PER_VOXEL * volume.grid.size + JUDGING_BYTES
+    stored = BYTES_PER_VOXEL * volume.grid.size + (BYTES_PER_SAMPLE * volume.count if volume.samples else 0)
+    fixed = 4 * COPIES_OF_WEIGHTS * parameters + stored + JUDGING_BYTES
     held_out = expected_share(volume.grid, config.training.held_out_scheme, config.training.held_out_share)
-    trained = round(volume.grid.size * (1 - volume.missing_share) * (1 - held_out))
+    trained = round(volume.count * (1 - held_out))
     per_epoch = trained / rate
     whole = per_epoch * config.training.max_epochs
     return Plan(

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from dinr_studio.analysis.spectrum import Spectrum, radial_spectrum
+from dinr_studio.analysis.variation import Variation, variation
 from dinr_studio.config import FAMILIES, PROBE, Family, FieldConfig, FitConfig, TrainingConfig, changed, with_changes
 from dinr_studio.coordinates import CoordinateMap
-from dinr_studio.errors import ConfigError
+from dinr_studio.errors import ConfigError, DataError
 from dinr_studio.fields.presets import PAPER_FIELDS
 from dinr_studio.training.device import resolve_device
 from dinr_studio.training.probe import SECONDS, probe
@@ -20,6 +21,8 @@ from dinr_studio.volume import Volume
 LOWEST_OMEGA, HIGHEST_OMEGA = 5.0, 60.0
 OMEGA_PER_FREQUENCY = 6.0  # best omega_0 over the data's root mean square frequency, in cycles per network unit
 BANDWIDTH_PER_FREQUENCY = 0.5
+SCATTERED_OMEGA, LOWEST_SCATTERED_OMEGA = 3.5, 4.0  # the same for scattered samples
+SCATTERED_HELD_OUT, HELD_OUT_SHARES = 200, (0.02, 0.1)  # of these as many are held out, between two shares
 NOISY = 0.01  # share of white noise in the variance from which data counts as noisy
 SPARSE = 0.9  # distance between samples of the whole grid over that of the trained ones from which it is mentioned
 NOISY_OMEGA = 0.4  # what omega_0 is multiplied by then, so that the field cannot follow the noise
@@ -59,8 +62,9 @@ def auto(wish: Wish) -> FitConfig:
     """Width, batch, frequency and epochs from the grid, the data's spectrum and the device."""
     volume, on_cpu = wish.volume, wish.device == "cpu"
     spectrum = _spectrum(volume)
-    noisy = spectrum.noise_share > NOISY
-    width = 64 if volume.grid.size < 40_000 else 96 if volume.grid.size < 2_000_000 else 128
+    noisy = _is_noisy(spectrum)
+    size = _size(volume)
+    width = 64 if size < 40_000 else 96 if size < 2_000_000 else 128
     field, reasons = _derived_field(wish, width=width if on_cpu else 2 * width, spectrum=spectrum)
     batch = 2048 if on_cpu else 16_384
     training = _training(
@@ -69,15 +73,14 @@ def auto(wish: Wish) -> FitConfig:
         batch=batch,
         micro_batch=1024 if on_cpu else batch,
         learning_rate=RATE * (0.5 if noisy else 1.0),
-        held_out_share=0.05 if noisy else 0.02,
+        held_out_share=0.05 if noisy else _held_out_share(volume),
         patience=20 if noisy else 0,
         kinetic_weight=0.1 if noisy and wish.family.startswith("dinr-") else 0.0,
     )
     reasons += (
-        f"width {field.width}: {volume.grid.size:,} voxels on {wish.device}",
+        f"width {field.width}: {size:,} {'voxels' if volume.samples is None else 'samples'} on {wish.device}",
         f"batches of {batch}, {training.max_epochs} epochs, Muon at a learning rate of {training.learning_rate:.1e}",
-        f"about {100 * spectrum.noise_share:.1f} % of the variance looks like white noise"
-        + (": early stopping, a kinetic penalty, more voxels held out" if noisy else ": no penalty"),
+        _on_noise(spectrum),
     )
     return FitConfig(preset="auto", field=field, training=training, reasons=reasons)
 
@@ -151,6 +154,8 @@ def preset_config(
         raise ConfigError(f"There is no family {family}; choose one of {', '.join(FAMILIES)}, or {PROBE}.")
     if held_out_share is not None:
         with_changes(FitConfig(), {"held_out_share": held_out_share})  # refuses what is no share
+    if volume.count == 0:
+        raise DataError("Nothing lies in the part to fit; choose a larger one.")
     kind = resolve_device(device).type
     if family == PROBE:
         by_hand = {"device": device} | ({} if held_out_share is None else {"held_out_share": held_out_share})
@@ -173,20 +178,25 @@ def probed(configs: Mapping[str, FitConfig], volume: Volume, by_hand: Mapping[st
     return changed(configs[best], reasons=(reason, *configs[best].reasons))
 
 
-def _derived_field(wish: Wish, *, width: int, spectrum: Spectrum | None = None) -> tuple[FieldConfig, tuple[str, ...]]:
+def _derived_field(
+    wish: Wish, *, width: int, spectrum: Spectrum | Variation | None = None
+) -> tuple[FieldConfig, tuple[str, ...]]:
     """A field whose frequencies follow the data's spectrum and the samples' distance, and the reason in words."""
     spectrum = spectrum or _spectrum(wish.volume)
-    noisy = spectrum.noise_share > NOISY
+    noisy = _is_noisy(spectrum)
+    lowest, per_frequency = LOWEST_OMEGA, OMEGA_PER_FREQUENCY
+    if isinstance(spectrum, Variation):
+        lowest, per_frequency = LOWEST_SCATTERED_OMEGA, SCATTERED_OMEGA
     axes = max(1, sum(n > 1 for n in wish.volume.grid.shape))
     sparseness = (1 - min(wish.share or 0.0, 0.95)) ** (1 / axes)
-    omega = OMEGA_PER_FREQUENCY * spectrum.rms_frequency * sparseness * (NOISY_OMEGA if noisy else 1.0)
+    omega = per_frequency * spectrum.rms_frequency * sparseness * (NOISY_OMEGA if noisy else 1.0)
     field = FieldConfig(
         family=wish.family,
         embedding="siren" if wish.family.endswith("siren") else "fourier",
         width=width,
         steps=STEPS,
         layers=5,
-        omega_0=round(min(HIGHEST_OMEGA, max(LOWEST_OMEGA, omega)), 1),
+        omega_0=round(min(HIGHEST_OMEGA, max(lowest, omega)), 1),
         features=2 * width,
         bandwidth=_bandwidth(spectrum, sparseness),
     )
@@ -198,23 +208,57 @@ def _derived_field(wish: Wish, *, width: int, spectrum: Spectrum | None = None) 
         f"{chosen}: the data's root mean square frequency is {spectrum.rms_frequency:.1f} cycles per half of the "
         "longest edge"
     )
+    if isinstance(spectrum, Variation):
+        reason += f", of {spectrum.nyquist:.1f} that the samples could tell"
     return field, (reason + (", and few voxels are trained on" if sparseness < SPARSE else ""),)
 
 
-def _spectrum(volume: Volume) -> Spectrum:
-    return radial_spectrum(volume, CoordinateMap.of(volume.grid))
+def _spectrum(volume: Volume) -> Spectrum | Variation:
+    """What is known of the data's frequencies: of scattered samples, how unlike neighbours are."""
+    coordinates = CoordinateMap.of(volume.grid)
+    return radial_spectrum(volume, coordinates) if volume.samples is None else variation(volume, coordinates)
 
 
-def _bandwidth(spectrum: Spectrum, sparseness: float = 1.0) -> float:
+def _is_noisy(spectrum: Spectrum | Variation) -> bool:
+    """Whether settings should follow from noise; of scattered samples too few look just like it."""
+    return isinstance(spectrum, Spectrum) and spectrum.noise_share > NOISY
+
+
+def _on_noise(spectrum: Spectrum | Variation) -> str:
+    """What is said of noise."""
+    share = 100 * spectrum.noise_share
+    if isinstance(spectrum, Variation):
+        return f"{share:.1f} % of the variance is not shared by neighbouring samples: noise, or detail between them"
+    consequence = "early stopping, a kinetic penalty, more voxels held out" if _is_noisy(spectrum) else "no penalty"
+    return f"about {share:.1f} % of the variance looks like white noise: {consequence}"
+
+
+def _size(volume: Volume) -> int:
+    """Number of voxels, or of scattered samples."""
+    return volume.grid.size if volume.samples is None else volume.count
+
+
+def _held_out_share(volume: Volume) -> float:
+    """Of few scattered samples more are held out, or chance would judge."""
+    low, high = HELD_OUT_SHARES
+    return low if volume.samples is None else round(min(high, max(low, SCATTERED_HELD_OUT / volume.count)), 3)
+
+
+def _bandwidth(spectrum: Spectrum | Variation, sparseness: float = 1.0) -> float:
     return round(min(10.0, max(0.5, BANDWIDTH_PER_FREQUENCY * spectrum.rms_frequency * sparseness)), 2)
 
 
 def _training(wish: Wish, voxels: int, **changes: Any) -> TrainingConfig:
     """How all but the paper's own presets train, over about this many voxels in all."""
-    base: dict[str, Any] = {"optimiser": "muon", "learning_rate": RATE, "max_epochs": _epochs(wish.volume, voxels)}
+    base: dict[str, Any] = {
+        "optimiser": "muon",
+        "learning_rate": RATE,
+        "max_epochs": _epochs(wish.volume, voxels),
+        "held_out_share": _held_out_share(wish.volume),
+    }
     return TrainingConfig(**{**base, **changes})
 
 
 def _epochs(volume: Volume, voxels: int) -> int:
     """Passes that add up to about this many voxels seen, 10 to 2,000."""
-    return int(min(2000, max(10, round(voxels / volume.grid.size))))
+    return int(min(2000, max(10, round(voxels / _size(volume)))))

@@ -17,6 +17,10 @@ SAME_PLACE = 1e-3  # of a voxel
 def stack_weights(run: Run) -> tuple[float, ...]:
     """The field's share by channel with which a run's field is better stacked; ConfigError, saying why, where not."""
     held_out = run.scores.get("held_out")
+    if run.scattered:
+        raise ConfigError(
+            "The field was fitted to scattered samples, between which there is no spline to combine with."
+        )
     if not run.scores:
         raise ConfigError("The field has not been judged yet; finish the fit before it is combined with the spline.")
     if not isinstance(held_out, Mapping):

@@ -31,6 +31,7 @@ V3_TYPES = frozenset({"bool", "float16", "float32", "float64", "complex64", "com
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 }
 ABSENT = 2**64 - 1  # offset and length of an inner chunk that a shard lacks
+BLOSC_HEADER = 16  # bytes; the last four say how long the whole is
 TAKEN = "biufc"  # kinds of NumPy types that are numbers
 
 
@@ -38,12 +39,14 @@ TAKEN = "biufc"  # kinds of NumPy types that are numbers
 class Sharding:
     """Files of many chunks: the inner chunks' shape, and where and how long the index of such a file is.
 
-    length: bytes of the index; None where it is encoded in another way than as plain numbers.
+    length: bytes of the index; None where it is encoded in another way than as plain numbers. codecs: those of one
+    inner chunk.
     """
 
     inner: tuple[int, ...]
     at_end: bool
     length: int | None
+    codecs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,12 @@ def _version_3(node: Node) -> StoredArray | None:
     )
 
 
-def _names_of(codecs: Iterable[Any]) -> Iterable[str]:
-    """The names of codecs, those within shards too."""
+def _names_of(codecs: Iterable[Any], *, inside: bool = True) -> Iterable[str]:
+    """The names of codecs, those within shards too unless told otherwise."""
     for codec in codecs:
         yield codec if isinstance(codec, str) else str(codec["name"])
         inner = {} if isinstance(codec, str) else codec.get("configuration", {})
-        for part in ("codecs", "index_codecs"):
+        for part in ("codecs", "index_codecs") if inside else ():
             yield from _names_of(inner.get(part, ()))
 
 
@@ -143,7 +146,8 @@ def _sharding(codecs: tuple[Any, ...]) -> Sharding | None:
     index = tuple(_names_of(given.get("index_codecs", ())))
     little = all(c.get("configuration", {}).get("endian", "little") == "little" for c in given.get("index_codecs", ()))
     length = {("bytes",): 0, ("bytes", "crc32c"): 4}.get(index) if little else None
-    return Sharding(_whole(given["chunk_shape"]), given.get("index_location", "end") == "end", length)
+    at_end = given.get("index_location", "end") == "end"
+    return Sharding(_whole(given["chunk_shape"]), at_end, length, tuple(_names_of(given["codecs"], inside=False)))
 
 
 def _whole(numbers: Any) -> tuple[int, ...]:
@@ -177,6 +181,8 @@ def values_of(store: ZarrStore, array: StoredArray) -> tuple[NDArray[Any], NDArr
         raise FileFormatError(f"No chunk of {array.name} is in {store.path.name}: its values are all missing.")
     if set(array.codecs) <= NOT_COMPRESSING and (short := [n for n, (_, length) in files.items() if length < chunk]):
         raise FileFormatError(f"The chunk {short[0]} of {array.name} in {store.path.name} is truncated; use a copy.")
+    if any("blosc" in name for name in array.codecs):
+        _check_blosc(store, array, files)
     absent, notes = _absent(store, array, files)
     return _read(store, array), absent, notes
 
@@ -242,18 +248,59 @@ def _absent(
 def _in_file(
     store: ZarrStore, array: StoredArray, name: str, length: int, inner: tuple[int, ...]
 ) -> NDArray[np.bool_] | bool:
-    """Which inner chunks a chunk's file holds: of a shard, those in its index of offsets and lengths; else all."""
+    """Which inner chunks a chunk's file holds: of a shard, those in its index; else all."""
+    if array.sharding is None or array.sharding.length is None:
+        return True
+    there: NDArray[np.bool_] = _index(store, array, name, length, inner)[..., 0] != ABSENT
+    return there
+
+
+def _index(store: ZarrStore, array: StoredArray, name: str, length: int, inner: tuple[int, ...]) -> NDArray[np.uint64]:
+    """Offset and length, (*inner, 2), of the chunks in a shard; ABSENT of those that are not there."""
     sharding = array.sharding
     if sharding is None or sharding.length is None:
-        return True
+        raise ValueError
     numbers = 16 * math.prod(inner)
     whole = numbers + sharding.length
     if length < whole:
         raise FileFormatError(f"The shard {name} of {array.name} in {store.path.name} is truncated; use a copy.")
-    key = f"{array.node.path}/{name}" if array.node.path else name
-    index = np.frombuffer(store.tail(key, -whole if sharding.at_end else 0, numbers), dtype="<u8").reshape(*inner, 2)
-    there: NDArray[np.bool_] = index[..., 0] != ABSENT
-    return there
+    found = store.tail(_key(array, name), -whole if sharding.at_end else 0, numbers)
+    return np.frombuffer(found, dtype="<u8").reshape(*inner, 2)
+
+
+def _key(array: StoredArray, name: str) -> str:
+    return f"{array.node.path}/{name}" if array.node.path else name
+
+
+def _check_blosc(store: ZarrStore, array: StoredArray, files: Mapping[str, tuple[tuple[int, ...], int]]) -> None:
+    """Raises FileFormatError where a chunk claims another length than it has: the library for Blosc reads past its end.
+
+    Blosc must be the last codec, but for a checksum, since only then a chunk's own bytes say it.
+    """
+    chain = list(array.sharding.codecs if array.sharding else array.codecs)
+    after = 4 if chain[-1] == "crc32c" else 0
+    chain = chain[:-1] if after else chain
+    if "blosc" not in chain[-1] or sum("blosc" in name for name in array.codecs) > 1:
+        raise FileFormatError(f"{array.name} in {store.path.name} uses Blosc within other codecs, which is not read.")
+    for name, (_, length) in files.items():
+        for start, size in _pieces(store, array, name, length):
+            head = store.tail(_key(array, name), start, BLOSC_HEADER)
+            if len(head) < BLOSC_HEADER or int.from_bytes(head[12:], "little") != size - after:
+                raise FileFormatError(
+                    f"The chunk {name} of {array.name} in {store.path.name} is truncated or damaged; use a copy."
+                )
+
+
+def _pieces(store: ZarrStore, array: StoredArray, name: str, length: int) -> list[tuple[int, int]]:
+    """Start and length of all that is encoded by itself in a chunk's file."""
+    sharding = array.sharding
+    if sharding is None:
+        return [(0, length)]
+    if sharding.length is None:
+        raise FileFormatError(f"{array.name} in {store.path.name} has an index that is encoded; it is not read.")
+    inner = tuple(-(-n // c) for n, c in zip(array.chunks, sharding.inner, strict=True))
+    index = _index(store, array, name, length, inner).reshape(-1, 2)
+    return [(int(start), int(size)) for start, size in index[index[:, 0] != ABSENT]]
 
 
 def _read(store: ZarrStore, array: StoredArray) -> NDArray[Any]:

@@ -128,9 +128,7 @@ def _level(name: str, group: Any) -> _Level | None:
     if len(shapes) > 1 or len(dtypes) > 1 or first.ndim != 3 or first.dtype.kind not in "iuf":
         raise FileFormatError(f"The frames and channels of {name} differ in shape or type; use an intact copy.")
     if any(real > n for real, n in zip(size, first.shape, strict=True)):
-        raise FileFormatError(
-            f"{name} claims {size} voxels and {first.shape} are stored; use an intact copy."
-        )
+        raise FileFormatError(f"{name} claims {size} voxels and {first.shape} are stored; use an intact copy.")
     cropped = [real or n for real, n in zip(size, first.shape, strict=True)]
     frames, channels = (max(index) + 1 for index in zip(*stored, strict=True))
     return _Level(name, (frames, channels, cropped[0], cropped[1], cropped[2]), first.dtype, stored)

@@ -25,6 +25,7 @@ from dinr_studio.io.writing import VolumeHeader
 COMPRESSIONS = ("zstd", "gzip", "none")  # the usual one first
 COARSEST = 64  # voxels along the longest axis from which on a level is made coarser
 CHUNK_VALUES = 1 << 18
+WHOLE: dict[str, Any] = {"write_empty_chunks": True}  # what is not stored counts as missing when the store is read
 BUFFERED = 64 << 20  # bytes of slabs that wait for a chunk to be full, at most (but for one plane)
 CHUNK_EDGE = 64
 
@@ -118,7 +119,7 @@ def create_store(path: Path, header: VolumeHeader) -> None:
 def opened_levels(path: Path, header: VolumeHeader) -> list[Any]:
     """The arrays of a store that `create_store` made, finest first, to write to."""
     group = needed("zarr", "zarr", "Zarr").open_group(_store(path), mode="r+")
-    return [group[str(number)] for number in range(1 + sum(1 for _ in _coarser(header)))]
+    return [group[str(number)].with_config(WHOLE) for number in range(1 + sum(1 for _ in _coarser(header)))]
 
 
 def describe_store(path: Path, header: VolumeHeader, low: NDArray[Any], high: NDArray[Any]) -> None:
@@ -170,7 +171,7 @@ def _level(store: Any, number: int, header: VolumeHeader) -> Any:
         fill_value=0,
         dimension_names=_with_channel(header, grid.axes, "c"),
         attributes={"units": header.value_unit} if header.value_unit else {},
-        config={"write_empty_chunks": True},  # what is not stored counts as missing when the store is read
+        config=WHOLE,
     )
 
 

@@ -276,4 +276,3 @@ def test_a_disk_that_is_full_is_said_in_words_and_crashes_nothing(tmp_path, name
     assert done.stdout.count("\n") == 1
     assert "could not be written" in done.stdout
     assert list(tmp_path.iterdir()) == []
-

@@ -25,7 +25,7 @@ def test_columns_named_for_axes_are_positions_and_the_rest_values(tmp_path, sepa
 
 
 def test_the_volume_holds_the_mean_of_the_samples_in_each_voxel(tmp_path):
-    volume = open_samples(csv(tmp_path / "a.csv"), "CSV", Provenance())
+    volume = open_samples(csv(tmp_path / "a.csv"), Provenance(reader="CSV"), (None, None))
     table = volume.samples
     assert table.count == 200
     cells = table.cells(volume.grid)

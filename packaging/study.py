@@ -36,7 +36,7 @@ from dinr_studio.config import with_changes
 from dinr_studio.errors import TrainingDiverged
 from dinr_studio.io.reading import open_volume
 from dinr_studio.training.presets import preset_config
-from dinr_studio.training.task import prepare
+from dinr_studio.training.task import prepare_volume
 from dinr_studio.training.trainer import Trainer
 from dinr_studio.volume import make_volume
 
@@ -74,7 +74,7 @@ def task_of(file, name, config):
     volume = noisy(clean, int(name[5:]) / 100) if name.startswith("noise") else clean
     share = {"quarter": 0.75, "half": 0.0, "full": 0.02}.get(name, 0.1)
     config = with_changes(config, {"held_out_share": share, "outliers": "keep"})
-    task = prepare(volume, config.training)
+    task = prepare_volume(volume, config.training)
     if name == "half":
         coarse = np.ones(volume.grid.shape, bool)
         coarse[tuple(slice(None, None, 2) for _ in volume.grid.shape)] = False
@@ -255,7 +255,7 @@ def stability(starts=100):
         config = with_changes(
             preset_config("quick", volume, "dinr-siren", "cpu"), {**small, "omega_0": float(omega_0), "seed": seed}
         )
-        trainer = Trainer(prepare(volume, config.training), config, torch.device("cpu"))
+        trainer = Trainer(prepare_volume(volume, config.training), config, torch.device("cpu"))
         try:
             while trainer.step < trainer.total_steps:
                 trainer.advance()

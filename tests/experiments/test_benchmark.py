@@ -222,7 +222,7 @@ def test_operations_per_coordinate_are_those_of_the_layers():
 def test_plain_and_ours_race_on_the_same_voxels(make_smooth_volume):
     volume = make_smooth_volume((8, 8))
     config = preset_config("quick", volume, device="cpu")
-    task = quality.prepare(volume, config.training)
+    task = quality.prepare_volume(volume, config.training)
     for racer in (contestants.OurRacer(task, config), contestants.PlainRacer(task, 8)):
         racer.step(10.0)
         assert racer.predicted(task.training).shape == (len(task.training), 1)

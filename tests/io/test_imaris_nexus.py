@@ -94,7 +94,7 @@ def test_an_imaris_file_that_lies_or_lacks_its_image_is_refused_in_words(tmp_pat
     with h5py.File(path, "r+") as file:
         channel = file["DataSet/ResolutionLevel 0/TimePoint 0/Channel 0"]
         channel.attrs["ImageSizeX"] = chars("1000000000000")
-    with pytest.raises(FileFormatError, match=r"1000000000000\) and \(8, 8, 8\) are stored"):
+    with pytest.raises(FileFormatError, match=r"1000000000000\) voxels and \(8, 8, 8\) are stored"):
         open_volume(path)
     with h5py.File(path, "r+") as file:
         del channel, file["DataSet"]

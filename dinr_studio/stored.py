@@ -34,7 +34,7 @@ class StoredValues:
     """The values of a volume, (*grid.shape, channels), read from a store as they are asked for.
 
     axes: for each axis here, the store's; the last, for channels, is None where the store has no such axis. start: the
-    store's index of the first voxel, and length how many there are, along each axis here. falling: axes here that run
+    store's index of the first voxel along each axis here. falling: axes here that run
     the other way in the store. fill: the store's number for a missing value. A value is store * scale + offset.
     chunk: what the store reads in one go, by axis here; None where any part comes by itself. Missing values and
     infinities come as NaN.
@@ -175,9 +175,3 @@ class Blocks:
         at = np.unravel_index(number, self.lattice)
         start = tuple(int(i) * e for i, e in zip(at, self.edge, strict=True))
         return start, tuple(min(n, s + e) for n, s, e in zip(self.shape, start, self.edge, strict=True))
-
-    def numbers(self, index: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        """Which block each voxel index (N, axes) lies in: (N,)."""
-        at = tuple((index // np.asarray(self.edge)).T)
-        numbers: NDArray[np.int64] = np.ravel_multi_index(at, self.lattice).astype(np.int64, copy=False)
-        return numbers

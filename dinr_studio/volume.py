@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError, DataError
+from dinr_studio.memory import available_bytes
 from dinr_studio.sample_table import SampleTable
 from dinr_studio.stored import StoredValues
 
@@ -86,7 +86,7 @@ class Volume:
         if not isinstance(self.values, StoredValues):
             return self
         needed = self.values.size * self.values.dtype.itemsize
-        free = int(psutil.virtual_memory().available)
+        free = available_bytes()
         if needed > LOADED_SHARE * free:
             raise DataError(
                 f"All values at once need {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; "

@@ -71,7 +71,6 @@ def test_blocks_hold_every_voxel_once(chunk):
     for number in range(blocks.count):
         start, stop = blocks.box(number)
         seen[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] += 1
-        assert (blocks.numbers(np.array([start])) == number).all()
     assert (seen == 1).all()
 
 

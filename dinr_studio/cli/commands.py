@@ -30,6 +30,8 @@ Mask = Annotated[
     str | None, typer.Option(metavar="FILE", help="Second file on the same grid; voxels where it is 0 are left out.")
 ]
 Channel = Annotated[int | None, typer.Option(help="Use this channel only, counted from 0.")]
+Positions = Annotated[str | None, typer.Option(help="Columns of a table that are places, such as t,z,y,x.")]
+Values = Annotated[str | None, typer.Option("--values", help="Columns of a table to fit, such as u,v.")]
 Data = Annotated[str | None, typer.Option("--data", help="The data file, where it is not where it was at the fit.")]
 Factor = Annotated[str | None, typer.Option(help="Voxels per old voxel, one number or one per axis.")]
 NewSize = Annotated[str | None, typer.Option("--voxel-size", help="New voxel size, one number or one per axis.")]
@@ -48,11 +50,13 @@ def info(
     fill: Fill = None,
     channel: Channel = None,
     mask: Mask = None,
+    positions: Positions = None,
+    value_columns: Values = None,
 ) -> None:
     """Shape, axes, voxel size, units, range and missing share of a volume, and the datasets in its file."""
     from dinr_studio.cli import inspecting
 
-    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, mask)
+    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, mask, positions, value_columns)
     described = inspecting.describe(file, options)
     _print_json(described) if as_json else inspecting.print_description(described)
 
@@ -92,6 +96,8 @@ def fit(
     fill: Fill = None,
     channel: Channel = None,
     mask: Mask = None,
+    positions: Positions = None,
+    value_columns: Values = None,
 ) -> None:
     """Fits a neural field to a volume, judges it on held-out voxels, and writes the run file."""
     from dinr_studio.cli import fitting
@@ -116,9 +122,8 @@ def fit(
     }
     changes = {name: value for name, value in given.items() if value is not None}
     changes |= dict(values.setting(text) for text in settings or ())
-    request = fitting.FitRequest(
-        file, output, preset, family, changes, _open_options(dataset, axes, voxel_size, unit, fill, channel, mask)
-    )
+    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, mask, positions, value_columns)
+    request = fitting.FitRequest(file, output, preset, family, changes, options)
     result = fitting.resume_fit(request) if resume else fitting.new_fit(request, force=force)
     _print_json(result) if as_json else fitting.print_result(result)
 
@@ -247,6 +252,8 @@ def _open_options(
     fill: float | None,
     channel: int | None,
     mask: str | None,
+    positions: str | None,
+    value_columns: str | None,
 ) -> dict[str, Any]:
     """What was said about opening the file, by keyword of open_volume."""
     sizes = values.numbers(voxel_size, "--voxel-size")
@@ -258,6 +265,8 @@ def _open_options(
         "fill": fill,
         "channel": channel,
         "mask": mask if mask is None or mask.startswith("sample:") else str(Path(mask).absolute()),
+        "position_columns": positions,
+        "value_columns": value_columns,
     }
     return {name: value for name, value in given.items() if value is not None}
 

@@ -43,6 +43,7 @@ def describe(file: str, options: dict[str, Any]) -> dict[str, Any]:
         "channel_names": list(volume.channel_names),
         "dtype": str(volume.values.dtype),
         "value_range": list(volume.value_range),
+        "sampled": volume.is_stored,
         "value_unit": volume.value_unit,
         "missing_share": volume.missing_share,
         "datasets": datasets,
@@ -66,6 +67,7 @@ def print_description(described: dict[str, Any]) -> None:
     turned = described["orientation"]
     own = "" if turned is None else ", along the volume's own axes"
     low, high = described["value_range"]
+    of_sample = " (of a sample: the file is too large to be read whole)" * described["sampled"]
     lines = {
         "file": described["file"],
         "format": described["format"],
@@ -77,8 +79,8 @@ def print_description(described: dict[str, Any]) -> None:
         **({} if turned is None else {"orientation": _orientation_in_words(turned)}),
         "channels": f"{described['channels']} {' '.join(described['channel_names'])}".strip(),
         "type": described["dtype"],
-        "values": f"{low:g} to {high:g} {described['value_unit']}".rstrip(),
-        "missing": f"{100 * described['missing_share']:.2f} %",
+        "values": f"{low:g} to {high:g} {described['value_unit']}".rstrip() + of_sample,
+        "missing": f"{100 * described['missing_share']:.2f} %{of_sample}",
     }
     for name, text in lines.items():
         typer.echo(f"{name:>11}  {text}")

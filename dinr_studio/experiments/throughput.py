@@ -22,7 +22,8 @@ from dinr_studio.experiments.contestants import (
 )
 from dinr_studio.experiments.effort import Budget, Effort
 from dinr_studio.io.reading import open_volume
-from dinr_studio.training.device import available_bytes, peak_bytes
+from dinr_studio.memory import available_bytes
+from dinr_studio.training.device import peak_bytes
 from dinr_studio.volume import Volume
 
 PLAIN_BYTES = 13 << 30  # what a plain step with a batch of 65,536 takes, and a little to spare

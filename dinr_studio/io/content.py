@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Orientation
 from dinr_studio.errors import FileFormatError
+from dinr_studio.memory import available_bytes
 
 MOST_INFLATION = 1100  # what the usual compressions reach at the very best; a file that claims more is not honest
 DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tzyxc"}
@@ -91,13 +92,6 @@ def check_claim(path: Path, claimed: int, *, compressed: bool, stored: bool = Fa
         )
     if not stored:
         check_memory(path.name, claimed)
-
-
-def available_bytes() -> int:
-    """Memory that is free."""
-    import psutil
-
-    return int(psutil.virtual_memory().available)
 
 
 def check_memory(name: str, claimed: int) -> None:

@@ -20,6 +20,7 @@ from dinr_studio.io import (
     imaris,
     metaimage,
     mrc,
+    netcdf,
     nexus,
     nifti,
     nrrd_files,
@@ -27,15 +28,15 @@ from dinr_studio.io import (
     series,
     tiff,
     vtk_images,
+    zarr_reading,
 )
 from dinr_studio.io.arranging import Values, arranged, checked_axes, cropped, one_channel, overridden
-from dinr_studio.io.content import Content, DatasetEntry, available_bytes
+from dinr_studio.io.content import Content, DatasetEntry
 from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
 from dinr_studio.io.masks import with_mask
-from dinr_studio.io.netcdf import list_netcdf, read_netcdf
 from dinr_studio.io.tables import TABLES, is_sample_archive, open_samples
-from dinr_studio.io.zarr_reading import list_zarr, read_zarr
+from dinr_studio.memory import available_bytes
 from dinr_studio.stored import StoredValues
 from dinr_studio.volume import Provenance, Volume, make_volume
 
@@ -51,8 +52,8 @@ READERS: dict[str, Reader] = {
     "NPY": (numpy_files.read_npy, numpy_files.list_npy),
     "NPZ": (numpy_files.read_npz, numpy_files.list_npz),
     "image": (images.read_image, images.list_image),
-    "Zarr": (read_zarr, list_zarr),
-    "NetCDF": (read_netcdf, list_netcdf),
+    "Zarr": (zarr_reading.read_zarr, zarr_reading.list_zarr),
+    "NetCDF": (netcdf.read_netcdf, netcdf.list_netcdf),
     "Imaris": (imaris.read_imaris, imaris.list_imaris),
     "NeXus": (nexus.read_nexus, nexus.list_nexus),
     "DICOM": (dicom.read_dicom, dicom.list_dicom),
@@ -148,12 +149,11 @@ def open_volume(
     kind = format_of(path)
     if holds_samples(path, kind, dataset, position_columns or value_columns):
         if axes or mask or stored:
-            raise ConfigError(f"{path.name} is a table of samples: it has no stored axes, and neither mask nor parts.")
-        source = Provenance(str(path.absolute()), fingerprint(path), kind)
-        columns = position_columns, value_columns
-        chosen: dict[str, Any] = dict(voxel_size=voxel_size, unit=unit, fill=fill, channel=channel, crop=crop)
-        table: Volume = guarded(path, lambda: open_samples(path, source, columns, **chosen))
-        return table
+            raise ConfigError(
+                f"{path.name} is a table of samples, to which --axes and --mask do not apply; leave them out."
+            )
+        chosen = {"voxel_size": voxel_size, "unit": unit, "fill": fill, "channel": channel, "crop": crop}
+        return _samples_in(path, kind, (position_columns, value_columns), chosen)
     read = _reader(path, kind, dataset, stored if mask is None else False)
     content = guarded(path, lambda: read(path, dataset))
     if axes is not None:
@@ -172,6 +172,13 @@ def open_volume(
     source = Provenance(str(path.absolute()), known, kind, content.dataset, content.notes)
     described = {"value_unit": content.value_unit, "channel_names": names, "provenance": source}
     volume: Volume = guarded(path, lambda: make_volume(values, grid, fill=fill, absent=absent, **described))
+    return volume
+
+
+def _samples_in(path: Path, kind: str, columns: tuple[str | None, str | None], chosen: dict[str, Any]) -> Volume:
+    """The volume of a table of samples; chosen: keywords of `open_samples`."""
+    source = Provenance(str(path.absolute()), fingerprint(path), kind)
+    volume: Volume = guarded(path, lambda: open_samples(path, source, columns, **chosen))
     return volume
 
 

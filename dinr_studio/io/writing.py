@@ -67,10 +67,11 @@ OpenWriter = Callable[[Path, VolumeHeader], VolumeWriter]
 class WrittenFormat(NamedTuple):
     """How a format is written.
 
-    compressions: the ways in which it can compress the values, its usual one first. output: makes what is written to
-    until it is finished, a temporary file or folder.
+    name: what people call it. compressions: the ways in which it can compress the values, its usual one first. output:
+    makes what is written to until it is finished, a temporary file or folder.
     """
 
+    name: str
     open: OpenWriter
     lost: Lost
     compressions: tuple[str, ...] = ("none",)
@@ -92,25 +93,27 @@ def writers() -> dict[str, WrittenFormat]:
         zarr_writing,
     )
 
-    metaimage = WrittenFormat(
-        metaimage_writing.MetaImageWriter, metaimage_writing.lost_in_metaimage, metaimage_writing.COMPRESSIONS
-    )
-    hdf5_written = WrittenFormat(hdf5.Hdf5Writer, hdf5.lost_in_hdf5, tuple(hdf5.COMPRESSIONS))
+    hdf5_compressions = tuple(hdf5.COMPRESSIONS)
+    mrc_written = WrittenFormat("MRC", mrc.MrcWriter, mrc.lost_in_mrc)
+    hdf5_written = WrittenFormat("HDF5", hdf5.Hdf5Writer, hdf5.lost_in_hdf5, hdf5_compressions)
+    tiff_written = WrittenFormat("TIFF", tiff.TiffWriter, tiff.lost_in_tiff)
+    zarr, netcdf, nifti = zarr_writing, netcdf_writing, nifti_writing
+    nrrd, metaimage, vtk = nrrd_writing, metaimage_writing, vtk_writing
     return {
-        **dict.fromkeys((".mrc", ".map", ".ccp4"), WrittenFormat(mrc.MrcWriter, mrc.lost_in_mrc)),
+        **dict.fromkeys((".mrc", ".map", ".ccp4"), mrc_written),
         **dict.fromkeys((".h5", ".hdf5"), hdf5_written),
-        **dict.fromkeys((".tif", ".tiff"), WrittenFormat(tiff.TiffWriter, tiff.lost_in_tiff)),
-        ".zarr": WrittenFormat(
-            zarr_writing.ZarrWriter, zarr_writing.lost_in_zarr, zarr_writing.COMPRESSIONS, atomic_folder
+        **dict.fromkeys((".tif", ".tiff"), tiff_written),
+        ".npy": WrittenFormat("NPY", numpy_files.NpyWriter, numpy_files.lost_in_npy),
+        ".zarr": WrittenFormat("OME-Zarr", zarr.ZarrWriter, zarr.lost_in_zarr, zarr.COMPRESSIONS, atomic_folder),
+        ".nc": WrittenFormat("NetCDF", netcdf.NetcdfWriter, netcdf.lost_in_netcdf, hdf5_compressions),
+        ".nii": WrittenFormat("NIfTI", nifti.NiftiWriter, nifti.lost_in_nifti),
+        ".nii.gz": WrittenFormat("NIfTI, compressed", nifti.GzippedNiftiWriter, nifti.lost_in_nifti, ("gzip",)),
+        ".nrrd": WrittenFormat("NRRD", nrrd.NrrdWriter, nrrd.lost_in_nrrd, nrrd.COMPRESSIONS),
+        ".mha": WrittenFormat(
+            "MetaImage", metaimage.MetaImageWriter, metaimage.lost_in_metaimage, metaimage.COMPRESSIONS
         ),
-        ".nc": WrittenFormat(netcdf_writing.NetcdfWriter, netcdf_writing.lost_in_netcdf, tuple(hdf5.COMPRESSIONS)),
-        ".npy": WrittenFormat(numpy_files.NpyWriter, numpy_files.lost_in_npy),
-        ".nii": WrittenFormat(nifti_writing.NiftiWriter, nifti_writing.lost_in_nifti),
-        ".nii.gz": WrittenFormat(nifti_writing.GzippedNiftiWriter, nifti_writing.lost_in_nifti, ("gzip",)),
-        ".nrrd": WrittenFormat(nrrd_writing.NrrdWriter, nrrd_writing.lost_in_nrrd, nrrd_writing.COMPRESSIONS),
-        ".mha": metaimage,
-        ".vti": WrittenFormat(vtk_writing.VtiWriter, vtk_writing.lost_in_vti, vtk_writing.VTI_COMPRESSIONS),
-        ".vtk": WrittenFormat(vtk_writing.VtkWriter, vtk_writing.lost_in_vtk),
+        ".vti": WrittenFormat("VTK image", vtk.VtiWriter, vtk.lost_in_vti, vtk.VTI_COMPRESSIONS),
+        ".vtk": WrittenFormat("VTK, legacy", vtk.VtkWriter, vtk.lost_in_vtk),
     }
 
 

@@ -84,18 +84,6 @@ def peak_bytes() -> int:
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024
 
 
-def available_bytes() -> int:
-    """Memory that this process could still take: the machine's, or its control group's where that is less."""
-    available = int(psutil.virtual_memory().available)
-    try:
-        group = Path("/sys/fs/cgroup")
-        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
-        available = min(available, limit - used)
-    except (OSError, ValueError):
-        pass
-    return available
-
-
 def describe_device(device: torch.device) -> str:
     """The device in words, for logs and the plan."""
     if device.type == "cuda":

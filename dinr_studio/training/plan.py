@@ -13,8 +13,8 @@ from dinr_studio.config import FitConfig, changed
 from dinr_studio.errors import MemoryShort
 from dinr_studio.fields.build import Field, build_field, parameter_count
 from dinr_studio.fields.dinr import DinrField
+from dinr_studio.memory import available_bytes
 from dinr_studio.training.device import (
-    available_bytes,
     describe_device,
     effective_precision,
     peak_bytes,

@@ -378,3 +378,25 @@ def test_benchmark_prints_its_table_or_one_json_object(shell, monkeypatch):
     assert status == 0
     assert out == "grid 2.0\n"
     assert asked == [("quick", False), ("full", True)]
+
+
+def test_a_table_s_columns_are_chosen_in_the_shell(shell, tmp_path):
+    rows = np.random.default_rng(0).uniform(0, 1, (50, 4))
+    lines = [",".join(f"{n:.5f}" for n in row) for row in rows]
+    (tmp_path / "a.csv").write_text("\n".join(["north,east,u,v", *lines]))
+    status, out, _ = shell("info", tmp_path / "a.csv", "--positions", "north,east", "--values", "v", "--json")
+    described = json.loads(out)
+    assert status == 0
+    assert (described["channels"], described["channel_names"], len(described["axes"])) == (1, ["v"], 2)
+    status, _, err = shell("info", tmp_path / "a.csv", "--positions", "north,west")
+    assert status == 2
+    assert "west" in err
+
+
+def test_info_says_where_values_are_those_of_a_sample(shell, tmp_path, monkeypatch):
+    from dinr_studio.io import reading
+
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(6, 7, 8)))
+    monkeypatch.setattr(reading, "SMALL", 0)
+    monkeypatch.setattr(reading, "available_bytes", lambda: 100)
+    assert shell("info", tmp_path / "a.npy")[1].count("of a sample") == 2

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QDialogB
 from dinr_studio.analysis.histogram import histogram
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
 from dinr_studio.coordinates import Grid
+from dinr_studio.io.writing import writers
 from dinr_studio.training.fit import fit
 from dinr_studio.ui.dialogs import place
 from dinr_studio.ui.dialogs.export import CROP, VIEW, WHOLE, ExportDialog
@@ -381,3 +382,14 @@ def test_nothing_is_left_when_a_dialog_closes_at_once(shown, still, tmp_path):
     dialog.reject()
     assert work is None or work._thread.isFinished()
     QApplication.processEvents()
+
+
+def test_every_format_that_can_be_written_is_offered(export_dialog):
+    dialog = export_dialog()
+    offered = [dialog.format.itemText(i) for i in range(dialog.format.count())]
+    assert offered[:4] == ["MRC", "HDF5", "TIFF", "NPY"]
+    assert {written.name for written in writers().values()} == set(offered)
+    for name, ending in (("NIfTI, compressed", ".nii.gz"), ("OME-Zarr", ".zarr"), ("NIfTI", ".nii"), ("MRC", ".mrc")):
+        dialog.format.setCurrentText(name)
+        assert dialog.place.path.name.endswith(f"field{ending}")
+        assert dialog.format.currentText() == name

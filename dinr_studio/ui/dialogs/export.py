@@ -24,7 +24,7 @@ from dinr_studio.analysis.stacking import in_words
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DataNotFound, DinrError
 from dinr_studio.io.atomic import check_free_space, free_bytes
-from dinr_studio.io.writing import VolumeHeader, compressions, lost_by, types_for
+from dinr_studio.io.writing import VolumeHeader, compressions, lost_by, types_for, writers
 from dinr_studio.sampling.target import target_grid
 from dinr_studio.training.run import Run
 from dinr_studio.training.stack_offer import fitted_part, stack_notes, stack_weights
@@ -38,8 +38,9 @@ from dinr_studio.volume import Volume
 
 Box = tuple[tuple[float, float], ...]
 
-FORMATS = {".mrc": "MRC", ".h5": "HDF5", ".tif": "TIFF", ".npy": "NPY"}
-OTHER_ENDINGS = {".map": ".mrc", ".ccp4": ".mrc", ".hdf5": ".h5", ".tiff": ".tif"}
+KNOWN = {suffix: written.name for suffix, written in writers().items()}
+FORMATS = {name: suffix for suffix, name in reversed(KNOWN.items())}  # the usual ending of each
+FORMAT_TIP = "MRC for maps, TIFF or OME-Zarr for microscopy, NIfTI for scans, VTK for ParaView, HDF5 for everything"
 MOST_SHARES = 2  # channels whose weights there is room for beside the tick
 WHOLE, CROP, VIEW = "&Whole volume", "&Crop box", "What the &slices show"
 
@@ -71,8 +72,7 @@ class ExportDialog(QDialog):
         self._weights: tuple[float, ...] = ()
         self._data: Volume | None = None
         self.format, self.dtype, self.compression = QComboBox(), QComboBox(), QComboBox()
-        known = FORMATS | {other: FORMATS[usual] for other, usual in OTHER_ENDINGS.items()}
-        self.place = PlaceRow(folder, suggested_name(run, "field", self._first_format()), known)
+        self.place = PlaceRow(folder, suggested_name(run, "field", self._first_format()), KNOWN)
         self.summary, self.lost, self.fault = QLabel(), lines_label(2), fault_label()
         self.timing = Timing(run, self)
         self._make_extents()
@@ -102,10 +102,14 @@ class ExportDialog(QDialog):
                 self.extents[name].setToolTip(lacking)
 
     def _make_format(self) -> None:
-        for suffix, name in FORMATS.items():
-            self.format.addItem(name, suffix)
+        for name in dict.fromkeys(KNOWN.values()):
+            self.format.addItem(name, FORMATS[name])
         for box, name, tip in (
-            (self.format, "Format", "MRC for maps, HDF5 for everything, TIFF for microscopy, NPY for bare numbers"),
+            (
+                self.format,
+                "Format",
+                FORMAT_TIP,
+            ),
             (self.dtype, "Type", "Type of the numbers; float32 keeps all that the field knows, integers are rounded"),
             (
                 self.compression,
@@ -175,7 +179,7 @@ class ExportDialog(QDialog):
     def _first_format(self) -> str:
         """The first format that can carry the field."""
         header = self._header(self._run.grid)
-        return next((suffix for suffix in FORMATS if types_for(header, Path(f"a{suffix}"))), ".h5")
+        return next((suffix for suffix in KNOWN if types_for(header, Path(f"a{suffix}"))), ".h5")
 
     # Following
 
@@ -190,15 +194,15 @@ class ExportDialog(QDialog):
     @Slot(int)
     def _on_format(self, index: int) -> None:
         suffix = self.format.itemData(index)
-        if OTHER_ENDINGS.get(self.place.suffix, self.place.suffix) != suffix:
+        if KNOWN.get(self.place.suffix) != KNOWN[suffix]:
             self.place.set_suffix(suffix)
 
     @Slot()
     def _on_place(self) -> None:
         """The file's ending names the format, which has its types and compressions."""
-        suffix = OTHER_ENDINGS.get(self.place.suffix, self.place.suffix)
-        if suffix in FORMATS:
-            self.format.setCurrentIndex(self.format.findData(suffix))
+        suffix = self.place.suffix
+        if suffix in KNOWN:
+            self.format.setCurrentText(KNOWN[suffix])
             header, path = self._header(self._run.grid), Path(f"a{suffix}")
             fill(self.dtype, types_for(header, path))
             fill(self.compression, compressions(path))

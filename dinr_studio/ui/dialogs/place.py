@@ -44,13 +44,15 @@ class PlaceRow(QWidget):
 
     @property
     def suffix(self) -> str:
-        """The file's ending, in small letters."""
-        return self.path.suffix.lower()
+        """The file's ending, in small letters: the longest known one, which may have two parts (.nii.gz)."""
+        name = self.path.name.lower()
+        known = [suffix for suffix in self._formats if suffix and name.endswith(suffix)]
+        return max(known, key=len, default=self.path.suffix.lower())
 
     def set_suffix(self, suffix: str) -> None:
         """Gives the file another ending."""
         typed = self.edit.text().strip()
-        stem = typed[: len(typed) - len(self.path.suffix)] if self.suffix in self._formats else typed
+        stem = typed[: len(typed) - len(self.suffix)] if self.suffix in self._formats else typed
         self.edit.setText(f"{stem}{suffix}")
 
     def fault(self) -> str:
@@ -102,5 +104,6 @@ def _free(path: Path) -> Path:
     candidate, count = path, 1
     while candidate.exists():
         count += 1
-        candidate = path.with_stem(f"{path.stem}_{count}")
+        stem, dot, ending = path.name.partition(".")
+        candidate = path.with_name(f"{stem}_{count}{dot}{ending}")
     return candidate

@@ -234,17 +234,18 @@ class DataPanel(QWidget):
         self._state("File", name + (f"  ({volume.provenance.dataset})" if volume.provenance.dataset else ""))
         self.facts["File"].setToolTip(volume.provenance.file)
         self._state("Shape", " × ".join(f"{axis} {n}" for axis, n in zip(grid.axes, grid.shape, strict=True)))
-        self._state("Type", f"{volume.values.dtype}, {grid.size:,} voxels")
+        samples = "" if volume.samples is None else f" of {volume.samples.count:,} samples"
+        self._state("Type", f"{volume.values.dtype}, {grid.size:,} voxels{samples}")
         lengths = [
             number(extent) if alike else with_unit(extent, unit)
             for extent, unit in zip(grid.extent, grid.units, strict=True)
         ]
         self._state("Size", f"{' × '.join(lengths)} {grid.units[0] if alike else ''}".rstrip())
         self.axes.setText(self.studio.stored_axes)
-        self._state("Range", f"{number(low)} to {with_unit(high, volume.value_unit)}")
-        self._state(
-            "Missing", f"{100 * volume.missing_share:.3g} % of the voxels" if volume.missing_share else "nothing"
-        )
+        sampled = " (of a sample)" * volume.is_stored
+        self._state("Range", f"{number(low)} to {with_unit(high, volume.value_unit)}{sampled}")
+        missing = f"{100 * volume.missing_share:.3g} % of the voxels" if volume.missing_share else "nothing"
+        self._state("Missing", missing + sampled)
         self._state("Source", volume.provenance.reader)
         self.facts["Source"].setToolTip("\n".join(volume.provenance.notes))
         for i, (label, edit) in enumerate(self.sizes):

@@ -63,6 +63,9 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return DONE
+    except MemoryError:
+        print("dinr-studio: Memory ran out; work on a smaller part, or end other programs.", file=sys.stderr)
+        return USER_ERROR
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # a usage error of typer's or click's
             sentence = str(error.format_message()).strip()

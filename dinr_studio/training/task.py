@@ -15,11 +15,14 @@ from dinr_studio.analysis.outliers import isolated_outliers
 from dinr_studio.analysis.scores import Scores
 from dinr_studio.config import TrainingConfig
 from dinr_studio.coordinates import CoordinateMap
+from dinr_studio.errors import DataError
+from dinr_studio.memory import available_bytes
 from dinr_studio.normalisation import NORMALISATIONS, Normalisation, present_sample
 from dinr_studio.sampling.evaluate import FieldOnGrid, values_at_indices
 from dinr_studio.training.batches import Batches, Drawn, Samples, VoxelSource
 from dinr_studio.volume import Volume
 
+PREPARING_BYTES = 24  # for each voxel: masks, and two lists of indices where some voxels are missing
 WATCHED_VOXELS = 8192  # held-out voxels looked at while training; all of them are judged at the end
 
 Numbers = NDArray[np.integer[Any]]
@@ -143,6 +146,7 @@ def prepare(original: Volume, config: TrainingConfig) -> Task:
 
 def prepare_volume(original: Volume, config: TrainingConfig) -> VolumeTask:
     """The task of fitting to the voxels of a volume; raises DataError where nothing is left to train on."""
+    _check_memory(original)
     original = original.loaded()
     outlying = None if config.outliers == "keep" else isolated_outliers(original)
     volume = original if outlying is None else original.without(outlying)
@@ -162,6 +166,19 @@ def prepare_volume(original: Volume, config: TrainingConfig) -> VolumeTask:
         variance=float(normalisation.to_network(present_sample(volume)).var(axis=0).mean()),
         outliers=0 if outlying is None else int(np.count_nonzero(outlying)),
     )
+
+
+def _check_memory(volume: Volume) -> None:
+    """Raises DataError where memory does not hold what choosing the voxels to train on takes."""
+    needed = PREPARING_BYTES * volume.grid.size
+    if volume.is_stored:
+        needed += volume.values.size * volume.values.dtype.itemsize
+    free = available_bytes()
+    if needed > free:
+        raise DataError(
+            f"A fit to {volume.grid.size:,} voxels takes about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB "
+            "are free; fit a part of the volume (a crop box in the window), or bin it first."
+        )
 
 
 def _held_out(volume: Volume, config: TrainingConfig) -> NDArray[np.bool_]:

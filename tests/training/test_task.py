@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dinr_studio.errors import DataError
 from dinr_studio.io import open_volume
 from dinr_studio.training.task import prepare
 from dinr_studio.volume import make_volume
@@ -60,3 +61,10 @@ def test_a_volume_left_in_its_file_is_fitted_as_one_in_memory(tmp_path, make_con
     read, stored = (prepare(open_volume(tmp_path / "a.npy", stored=stored), config) for stored in (False, True))
     np.testing.assert_array_equal(read.training, stored.training)
     np.testing.assert_array_equal(read.source.values(read.training), stored.source.values(stored.training))
+
+
+def test_a_fit_that_memory_does_not_hold_is_refused_before_it_begins(make_smooth_volume, make_config, monkeypatch):
+    volume = make_smooth_volume((8, 9, 10))
+    monkeypatch.setattr("dinr_studio.training.task.available_bytes", lambda: 20 * 720)
+    with pytest.raises(DataError, match=r"720 voxels takes about .* GB of memory"):
+        prepare(volume, make_config().training)

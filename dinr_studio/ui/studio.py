@@ -118,9 +118,14 @@ class Studio(QObject):
         """Opens a run file with its data, which is looked for where it was unless `data` says where it is now."""
         self._read(Work(lambda: opening_run(path, data), self), path.name)
 
+    @property
+    def takes_mask(self) -> bool:
+        """Whether another mask can be laid over what is open: not during a fit, nor over scattered samples."""
+        return self.volume is not None and self.volume.samples is None and not self.fit.running
+
     def read_mask(self, mask: str) -> None:
         """Reads a mask for the open volume in the background, or takes it away ("")."""
-        if (volume := self.volume) is not None and not self.fit.running:
+        if (volume := self.volume) is not None and self.takes_mask:
             file, options = self.file, dict(self.options)
             self._read(Work(lambda: masking(file, options, mask, volume), self), Path(mask or file).name)
 

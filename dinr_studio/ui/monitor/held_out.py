@@ -13,12 +13,12 @@ from dinr_studio.ui.monitor.loss import OVERLAYS, Curve
 from dinr_studio.ui.monitor.plots import CLOCKS, LABELS, Plot
 
 MEASURES = ("PSNR", "relative error")
-COLOURS = {"nearest": "grey", "linear": "green", "cubic": "red"}
+COLOURS = {"nearest": "grey", "linear": "green", "cubic": "red", "rbf": "red"}
 TOGETHER = "field with spline"
 
 
 class HeldOutTab(QWidget):
-    """Field against nearest-neighbour, linear and cubic-spline interpolation, with a verdict in words."""
+    """Field against nearest-neighbour, linear and spline interpolation, with a verdict in words."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -27,9 +27,9 @@ class HeldOutTab(QWidget):
         self._overlaid: dict[str, Curve] = {}
         self._verdict = ""
         self._stacked: float | None = None
-        self._judged = True
+        self._judged, self._of = True, "voxels"
         self.plot = Plot("Held-out score", LABELS["step"], "PSNR (dB)")
-        self.sentence = QLabel("Press Fit: some voxels are held out, and the field is judged on them.")
+        self.sentence = QLabel("Press Fit: some of the data is held out, and the field is judged on it.")
         self.sentence.setWordWrap(True)
         self.sentence.setProperty("role", "heading")
         self.measure, self.clock = QComboBox(), QComboBox()
@@ -57,14 +57,15 @@ class HeldOutTab(QWidget):
         *,
         judged: bool,
         stacked: float | None = None,
+        of: str = "voxels",
     ) -> None:
         """Draws the field's curve and the rivals' lines.
 
         verdict: the final sentence, once there is one. judged: whether any voxels are held out. stacked: PSNR in dB of
-        field and cubic spline together, where that is better than each.
+        field and cubic spline together, where that is better than each. of: what is held out, voxels or samples.
         """
         self._curve, self._rivals, self._verdict, self._judged = curve, rivals, verdict, judged
-        self._stacked = stacked
+        self._stacked, self._of = stacked, of
         self._draw()
 
     def overlay(self, runs: Mapping[str, Curve]) -> None:
@@ -112,13 +113,13 @@ class HeldOutTab(QWidget):
         if self._verdict:
             self.sentence.setText(self._verdict)
         elif len(seen) and self._rivals:
-            self.sentence.setText(f"So far: {standing(float(seen.max()), self._rivals)}")
+            self.sentence.setText(f"So far: {standing(float(seen.max()), self._rivals, self._of)}")
         elif len(seen):
             self.sentence.setText(
-                f"So far: {seen.max():.1f} dB on voxels it never saw; interpolation is being scored …"
+                f"So far: {seen.max():.1f} dB on {self._of} it never saw; interpolation is being scored …"
             )
         elif not self._judged:
-            self.sentence.setText("No voxels are held out, so nothing says how far to trust this field.")
+            self.sentence.setText(f"No {self._of} are held out, so nothing says how far to trust this field.")
 
     def restyle(self) -> None:
         """Takes over the theme's colours."""

@@ -137,7 +137,9 @@ class Monitor(QTabWidget):
         judged = run is None or run.config.training.held_out_share > 0
         together = held.get("stacked") if isinstance(held, Mapping) else None
         stacked = float(together["psnr"]) if isinstance(together, Mapping) and together["worthwhile"] else None
-        self.held_out.show_curve(self.curve(), self.watch.rivals, verdict, judged=judged, stacked=stacked)
+        volume = self.studio.volume
+        of = "voxels" if volume is None or volume.samples is None else "samples"
+        self.held_out.show_curve(self.curve(), self.watch.rivals, verdict, judged=judged, stacked=stacked, of=of)
 
     @Slot(str)
     def _on_ended(self, outcome: str) -> None:

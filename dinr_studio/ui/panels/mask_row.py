@@ -51,8 +51,8 @@ class MaskRow(QWidget):
 
     @Slot()
     def follow(self) -> None:
-        """Shows the present mask; a fit in progress keeps its own."""
-        mask, free = str(self._studio.options.get("mask") or ""), not self._studio.fit.running
+        """Shows the present mask; a fit in progress keeps its own, and scattered samples take none."""
+        mask, free = str(self._studio.options.get("mask") or ""), self._studio.takes_mask
         self.name.setText(Path(mask).name or NONE)
         self.name.setToolTip(mask)
         self.choose.setEnabled(free)

@@ -144,6 +144,9 @@ def export(
     ] = False,
     data: Data = None,
     device: Device = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an export to a .zarr that was interrupted, where there is one.")
+    ] = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -151,7 +154,8 @@ def export(
     from dinr_studio.cli import exporting
 
     target = _target(factor, voxel_size, shape, box)
-    options = {"dtype": dtype, "compression": compression, "force": force}
+    left = "resume" if resume else "discard" if force else "refuse"
+    options = {"dtype": dtype, "compression": compression, "force": force, "left": left}
     if stack:
         result = exporting.export_stacked(run, output, target, options=options, device=device, data=data)
     else:

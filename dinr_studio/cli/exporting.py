@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dinr_studio.cli.progress import bar_or_lines, in_words
+from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
 from dinr_studio.cli.signals import termination_interrupts
 from dinr_studio.cli.team import follows, launched, team_of_processes
+from dinr_studio.io.unfinished import is_unfinished, part_of, share_done
 
 if TYPE_CHECKING:
     from dinr_studio.coordinates import Grid
     from dinr_studio.sampling.evaluate import FieldOnGrid
+    from dinr_studio.sampling.exports import ExportProgress
     from dinr_studio.training.distributed import Team
 
 Ready = tuple["FieldOnGrid", "Grid", dict[str, Any]]  # a field, where to evaluate it, and keywords of `export`
@@ -27,7 +29,8 @@ def export_run(
 ) -> dict[str, Any]:
     """Exports the field; returns what `export --json` prints.
 
-    target: the arguments of target_grid. options: dtype, compression and force, as `sampling.export.export` takes them.
+    target: the arguments of target_grid. options: dtype, compression, force and left, as `sampling.export.export`
+    takes them.
     """
 
     def ready(team: Team) -> Ready:
@@ -55,7 +58,7 @@ def export_stacked(
 
     Raises ConfigError where that was not judged to be better, DataNotFound where the data is gone.
     """
-    from dinr_studio.training.stack_offer import stack_notes, stack_weights
+    from dinr_studio.training.stack_offer import stack_mark, stack_notes, stack_weights
 
     weights: list[float] = []
 
@@ -70,7 +73,7 @@ def export_stacked(
         grid = target_grid(run.grid, **target)
         weights.extend(stack_weights(run))
         slabs = stacked_export(run, volume_of(run, run_path, data), tuple(weights))
-        more = {"notes": stack_notes(run, tuple(weights)), "slabs": slabs}
+        more = {"notes": stack_notes(run, tuple(weights)), "slabs": slabs, "mark": stack_mark(tuple(weights))}
         return field_of(run, team.device(device)), grid, {**options, **more}
 
     return {**_described(_exported(output, ready)), "stacked_weights": weights}
@@ -81,21 +84,36 @@ def _exported(output: Path, ready: Callable[[Team], Ready]) -> Any:
     with _team_for(output) as given, termination_interrupts():
         from dinr_studio.sampling.export import export
         from dinr_studio.training.distributed import ALONE
-        from dinr_studio.training.shared_export import shared_export
 
         team = given or ALONE
         field, grid, options = team.together(lambda: ready(team))
-        if team.size == 1:
-            steps = export(field, grid, output, **options)
-        else:
-            steps = shared_export(field, grid, output, team, **options)
+        if team.started_again and options["left"] == "refuse" and is_unfinished(part_of(output)):
+            options = {**options, "left": "resume"}
         with bar_or_lines() if team.leads else nullcontext() as progress:
+            report = _followed(export(field, grid, output, crew=team, **options), progress, output)
+    if not team.leads:
+        raise SystemExit(0)
+    return report
+
+
+def _followed(steps: Generator[ExportProgress, None, None], progress: Progress | None, output: Path) -> Any:
+    """The report, after showing all; where it is interrupted, says whether it can be gone on with."""
+    begun = False
+    try:
+        with closing(steps):
             for step in steps:
+                begun = True
                 if progress is not None:
                     doing = step.phase or f"{step.done:,} voxels, {in_words(step.remaining)} left"
                     progress.update(step.done / step.total, doing)
-    if not team.leads:
-        raise SystemExit(0)
+    except BaseException:
+        done = share_done(output) if begun and progress is not None else None
+        if progress is not None and done is not None:
+            progress.say(
+                f"{part_of(output)} holds {100 * done:.0f} % of the export; the same command with --resume goes on "
+                "with it."
+            )
+        raise
     return step.report
 
 

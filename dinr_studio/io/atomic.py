@@ -49,17 +49,17 @@ def atomic_folder(path: Path, *, force: bool) -> Iterator[Path]:
     """
     path = Path(path)
     with refusals_in_words(path):
-        _check_replaced(path, force)
+        check_replaced(path, force)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent))
     try:
         with refusals_in_words(path):
             yield temporary
-            _put_folder_in_place(temporary, path, force)
+            put_folder_in_place(temporary, path, force)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _check_replaced(path: Path, force: bool) -> None:
+def check_replaced(path: Path, force: bool) -> None:
     """Raises OutputError where a new folder may not take a name."""
     if not os.path.lexists(path):
         return
@@ -71,7 +71,7 @@ def _check_replaced(path: Path, force: bool) -> None:
         raise OutputError(f"{path} is a folder that is no Zarr store; it is never replaced: choose another name.")
 
 
-def _put_folder_in_place(temporary: Path, path: Path, force: bool) -> None:
+def put_folder_in_place(temporary: Path, path: Path, force: bool) -> None:
     """Moves the finished folder to its name, with its files on the disk first and the usual permissions."""
     for place, _, names in os.walk(temporary):
         for name in names:
@@ -80,7 +80,7 @@ def _put_folder_in_place(temporary: Path, path: Path, force: bool) -> None:
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(temporary, 0o777 & ~mask)
-    _check_replaced(path, force)
+    check_replaced(path, force)
     if not path.exists():
         os.rename(temporary, path)
         return

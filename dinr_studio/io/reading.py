@@ -36,6 +36,7 @@ from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
 from dinr_studio.io.masks import with_mask
 from dinr_studio.io.tables import TABLES, is_sample_archive, open_samples
+from dinr_studio.io.unfinished import is_unfinished
 from dinr_studio.memory import available_bytes
 from dinr_studio.stored import StoredValues
 from dinr_studio.volume import Provenance, Volume, make_volume
@@ -233,6 +234,8 @@ def resolve(path: str | Path) -> Path:
 def _no_volume(path: Path) -> str:
     """Why a folder or a pattern is no volume."""
     if path.is_dir():
+        if is_unfinished(path):
+            return f"is an unfinished export to {path.stem}; give export the same options and --resume to finish it."
         return "is a folder without DICOM images, numbered files or a Zarr store; give one file, or another folder."
     if len(series.files_of(path)) < series.FEWEST:
         return "fits less than two files; check the pattern."

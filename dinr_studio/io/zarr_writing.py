@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ CHUNK_VALUES = 1 << 18
 WHOLE: dict[str, Any] = {"write_empty_chunks": True}  # what is not stored counts as missing when the store is read
 BUFFERED = 64 << 20  # bytes of slabs that wait for a chunk to be full, at most (but for one plane)
 CHUNK_EDGE = 64
+TILE_VALUES = 1 << 19  # of a part of the grid that is evaluated and written by itself
+ROOT = "zarr.json"
+
+Tile = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def lost_in_zarr(header: VolumeHeader) -> tuple[str, ...]:
@@ -49,90 +53,100 @@ class ZarrWriter:
         self._path, self._header = path, header
         create_store(path, header)
         self._levels = opened_levels(path, header)
-        self._rows = ZarrRows(self._levels[0], header)
-
-    def write(self, slab: NDArray[Any]) -> None:
-        """Appends a slab, (n, *rest, channels)."""
-        self._rows.write(slab)
-
-    def close(self) -> None:
-        """Writes what waits, then the coarser levels, and at last what describes them."""
-        self._rows.close()
-        for finer, coarser in itertools.pairwise(self._levels):
-            for box in boxes(coarser):
-                coarser[box] = binned(finer, coarser, box)
-        describe_store(self._path, self._header, self._rows.low, self._rows.high)
-
-    def abandon(self) -> None:
-        """Nothing is open."""
-
-
-class ZarrRows:
-    """Writes a part of the finest level slab by slab, whole chunks at a time; low and high: range by channel so far."""
-
-    def __init__(self, finest: Any, header: VolumeHeader, corner: tuple[int, ...] = ()) -> None:
-        """corner: the part's first index along each axis of the grid, at a chunk's edge; the grid's own if empty."""
-        self._finest, self._header = finest, header
-        self._corner = corner or (0,) * len(header.grid.shape)
         self._depth = _chunks(header)[0]
+        self._start = 0
         self._waiting: list[NDArray[Any]] = []
-        self.low, self.high = np.full(header.channels, np.inf), np.full(header.channels, -np.inf)
+        self._low, self._high = np.full(header.channels, np.inf), np.full(header.channels, -np.inf)
 
     def write(self, slab: NDArray[Any]) -> None:
         """Appends a slab, (n, *rest, channels)."""
-        within = tuple(range(slab.ndim - 1))
-        self.low = np.fmin(self.low, slab.min(axis=within))
-        self.high = np.fmax(self.high, slab.max(axis=within))
+        low, high = range_of(slab)
+        self._low, self._high = np.fmin(self._low, low), np.fmax(self._high, high)
         self._waiting.append(slab)
         count = sum(map(len, self._waiting))
         if count >= self._depth:
             self._flush(count - count % self._depth)
 
     def close(self) -> None:
-        """Writes what waits."""
+        """Writes what waits, then the coarser levels, and at last what describes them."""
         self._flush(sum(map(len, self._waiting)))
+        for finer, coarser in itertools.pairwise(self._levels):
+            for box in boxes(coarser):
+                coarser[box] = binned(finer, coarser, box)
+        describe_store(self._path, self._header, self._low, self._high)
+
+    def abandon(self) -> None:
+        """Nothing is open."""
 
     def _flush(self, count: int) -> None:
         """Writes so many rows of what waits: whole chunks, or the last ones."""
         if not count:
             return
         rows = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
-        block = rows[:count]
-        where = tuple(slice(a, a + n) for a, n in zip(self._corner, block.shape[:-1], strict=True))
-        if self._header.channels == 1:
-            block = block[..., 0]
-        else:
-            block = np.moveaxis(block, -1, _channel_place(self._header.grid))
-        self._finest[_with_channel(self._header, where, slice(None))] = block
-        self._corner = (self._corner[0] + count, *self._corner[1:])
+        corner = (self._start, *(0,) * (len(self._header.grid.shape) - 1))
+        write_part(self._levels[0], self._header, corner, rows[:count])
+        self._start += count
         self._waiting = [rows[count:].copy()] if count < len(rows) else []
 
 
+def write_part(finest: Any, header: VolumeHeader, corner: tuple[int, ...], values: NDArray[Any]) -> None:
+    """Writes whole chunks of the finest level, (*lengths, channels); corner: their first index along each axis."""
+    where = tuple(slice(a, a + n) for a, n in zip(corner, values.shape[:-1], strict=True))
+    block = values[..., 0] if header.channels == 1 else np.moveaxis(values, -1, _channel_place(header.grid))
+    finest[_with_channel(header, where, slice(None))] = block
+
+
+def range_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Least and greatest of values (*lengths, channels), by channel."""
+    within = tuple(range(values.ndim - 1))
+    return values.min(axis=within), values.max(axis=within)
+
+
 def create_store(path: Path, header: VolumeHeader) -> None:
-    """Makes a store with all its levels, their values not written yet."""
+    """Makes the levels of a store, their values not written yet, in an empty folder.
+
+    Until `describe_store` says what they are, there is no group at its root: nobody takes it for a finished one.
+    """
     store = _store(path)
-    needed("zarr", "zarr", "Zarr").create_group(store, overwrite=True)
     for number, level in enumerate([header, *_coarser(header)]):
         _level(store, number, level)
+    (path / ROOT).unlink(missing_ok=True)
 
 
 def opened_levels(path: Path, header: VolumeHeader) -> list[Any]:
     """The arrays of a store that `create_store` made, finest first, to write to."""
-    group = needed("zarr", "zarr", "Zarr").open_group(_store(path), mode="r+")
-    return [group[str(number)].with_config(WHOLE) for number in range(1 + sum(1 for _ in _coarser(header)))]
+    zarr, store = needed("zarr", "zarr", "Zarr"), _store(path)
+    numbers = range(1 + sum(1 for _ in _coarser(header)))
+    return [zarr.open_array(store, path=str(number), mode="r+").with_config(WHOLE) for number in numbers]
 
 
 def describe_store(path: Path, header: VolumeHeader, low: NDArray[Any], high: NDArray[Any]) -> None:
     """Writes the OME-Zarr description, without which the levels are mere arrays; low and high: range by channel."""
-    group = needed("zarr", "zarr", "Zarr").open_group(_store(path), mode="r+")
-    group.attrs.update(_attributes(header, low, high))
+    needed("zarr", "zarr", "Zarr").create_group(_store(path), attributes=_attributes(header, low, high))
 
 
-def tiles(header: VolumeHeader) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Parts of the grid that share no chunk, first and last index + 1 along each axis: rows of chunks."""
-    shape, chunks = header.grid.shape, _chunks(header)
-    chunks = (*chunks[:2], *shape[2:])
-    return [(tuple(s.start for s in box), tuple(s.stop for s in box)) for box in _boxes(shape, chunks)]
+def level_bytes(header: VolumeHeader) -> int:
+    """Length of the values of all levels, not compressed."""
+    return sum(level.value_bytes for level in [header, *_coarser(header)])
+
+
+def chunk_files(level: Any, path: Path, header: VolumeHeader, start: Sequence[int], stop: Sequence[int]) -> list[Path]:
+    """The files in a store that hold a part of a level, start <= index < stop along each axis of the grid."""
+    ends = _with_channel(header, tuple(zip(start, stop, strict=True)), (0, header.channels))
+    numbers = [range(a // c, -(-b // c)) for (a, b), c in zip(ends, level.chunks, strict=True)]
+    return [path / level.path / level.metadata.encode_chunk_key(index) for index in itertools.product(*numbers)]
+
+
+def tiles(header: VolumeHeader) -> list[Tile]:
+    """Parts of the grid that share no chunk, first and last index + 1 along each axis: runs of chunks.
+
+    They never hold more than TILE_VALUES, or one chunk, however large a plane of the grid is.
+    """
+    shape, edge = header.grid.shape, list(_chunks(header))
+    for axis in reversed(range(1, len(shape))):
+        room = max(1, TILE_VALUES // (math.prod(edge) * header.channels))
+        edge[axis] = min(shape[axis], edge[axis] * room)
+    return [(tuple(s.start for s in box), tuple(s.stop for s in box)) for box in _boxes(shape, tuple(edge))]
 
 
 def boxes(level: Any) -> list[tuple[slice, ...]]:

@@ -4,49 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import OutputError
 from dinr_studio.io.atomic import check_free_space
-from dinr_studio.io.writing import DTYPES, VolumeHeader, lost_by, open_writer, output_at
+from dinr_studio.io.unfinished import Left
+from dinr_studio.io.writing import VolumeHeader, lost_by, open_writer, output_at, written_suffix
+from dinr_studio.sampling.crew import ALONE, Crew
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs, values_at_indices
+from dinr_studio.sampling.exports import ExportProgress, ExportReport, Slabs, cast, finished, header_for
+
+__all__ = ["ExportProgress", "ExportReport", "Slabs", "coordinates_per_second", "export"]
 
 MEASUREMENTS = 5
-
-Slabs = Callable[[FieldOnGrid, Grid], Iterator[NDArray[np.float32] | None]]
-
-
-@dataclass(frozen=True)
-class ExportProgress:
-    """How far an export is: voxels done of all, seconds gone and left; `report` comes with the last one.
-
-    phase: `preparing` where there is work to do before the first voxel, whose length is not known.
-    """
-
-    done: int
-    total: int
-    elapsed: float
-    remaining: float
-    report: ExportReport | None = None
-    phase: str = ""
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What was written where; lost: sentences on what the file format could not carry, or values that were clipped."""
-
-    file: str
-    grid: Grid
-    dtype: str
-    seconds: float
-    lost: tuple[str, ...] = field(default=())
+TILED = ".zarr"  # the format that several processes can write at once, and go on with
 
 
 def export(
@@ -59,16 +34,37 @@ def export(
     notes: tuple[str, ...] = (),
     compression: str = "",
     slabs: Slabs = evaluate_slabs,
-) -> Iterator[ExportProgress]:
+    left: Left = "refuse",
+    mark: str = "",
+    crew: Crew = ALONE,
+) -> Generator[ExportProgress, None, None]:
     """Writes the field on a grid to a file whose suffix names the format; yields after each slab.
 
     dtype: one of DTYPES; integers are rounded, and clipped to what the type holds. notes: sentences for the file's
     metadata. compression: gzip or none, where the format has a choice; "" is its usual one. slabs: what makes the
     values, slab by slab along the first axis, where that is not the field alone; None among them is a chance to stop
-    before the first. Closing the generator, like any error, leaves no file behind. Raises OutputError.
+    before the first. Closing the generator, like any error, leaves no file behind, but for a Zarr store: what is
+    finished of one stays beside its place, and `left` says what to do with what an earlier export has left. mark: what
+    the values depend on besides the field, by which an export to go on with is known. crew: the processes that share
+    the work, which all call this alike; progress is that of each one's own part. Raises OutputError.
     """
-    header = header_for(source, grid, dtype, notes, compression)
-    lost = lost_by(header, path)
+    header = crew.together(lambda: header_for(source, grid, dtype, notes, compression))
+    suffix = crew.together(lambda: written_suffix(path))
+    if suffix == TILED:
+        from dinr_studio.sampling.tiled_export import tiled_export
+
+        yield from tiled_export(source, header, path, slabs, crew, force=force, left=left, mark=mark)
+    elif left == "resume":
+        raise OutputError(f"Only a {TILED} can be gone on with, and {path.name} is none; leave --resume out.")
+    else:
+        yield from _whole(source, header, path, slabs, force)
+
+
+def _whole(
+    source: FieldOnGrid, header: VolumeHeader, path: Path, slabs: Slabs, force: bool
+) -> Generator[ExportProgress, None, None]:
+    """Writes a file from its beginning to its end."""
+    lost, grid = lost_by(header, path), header.grid
     started = time.perf_counter()
     with output_at(path, force=force) as temporary:
         check_free_space(path, header.value_bytes)
@@ -89,23 +85,6 @@ def export(
     yield finished(header, path, lost, clipped, time.perf_counter() - started)
 
 
-def header_for(source: FieldOnGrid, grid: Grid, dtype: str, notes: tuple[str, ...], compression: str) -> VolumeHeader:
-    """What is known of an exported field before its values come; OutputError where there is no such type."""
-    if dtype not in DTYPES:
-        raise OutputError(f"The type {dtype} is not known; choose one of {', '.join(DTYPES)}.")
-    return VolumeHeader(
-        grid, source.channels, np.dtype(dtype), source.channel_names, source.value_unit, notes, compression
-    )
-
-
-def finished(header: VolumeHeader, path: Path, lost: tuple[str, ...], clipped: int, seconds: float) -> ExportProgress:
-    """The end of an export, with its report; clipped: how many values the type could not hold."""
-    if clipped:
-        lost += (f"{clipped} values beyond the range of {header.dtype} were clipped; choose float32 to keep them.",)
-    report = ExportReport(str(path), header.grid, str(header.dtype), seconds, lost)
-    return ExportProgress(header.grid.size, header.grid.size, seconds, 0.0, report)
-
-
 def coordinates_per_second(source: FieldOnGrid, count: int = 4096) -> float:
     """How fast a field is evaluated here: the median of measurements at `count` places of its own grid."""
     places = np.arange(count) * max(1, source.grid.size // count) % source.grid.size
@@ -116,15 +95,3 @@ def coordinates_per_second(source: FieldOnGrid, count: int = 4096) -> float:
         values_at_indices(source, places)
         spans.append(time.perf_counter() - started)
     return count / max(float(np.median(spans)), 1e-9)
-
-
-def cast(values: NDArray[np.float32], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
-    """Values in another type, and how many of them it could not hold."""
-    if dtype.kind == "f":
-        limits: Any = np.finfo(dtype)
-        outside = int(np.count_nonzero(np.abs(values) > limits.max)) if dtype.itemsize < values.itemsize else 0
-        return np.clip(values, limits.min, limits.max).astype(dtype) if outside else values.astype(dtype), outside
-    limits = np.iinfo(dtype)
-    rounded = np.rint(values.astype(np.float64))
-    outside = int(np.count_nonzero((rounded < limits.min) | (rounded > limits.max)))
-    return np.clip(rounded, limits.min, limits.max).astype(dtype), outside

@@ -29,6 +29,7 @@ from torch.nn.parallel import DistributedDataParallel
 from dinr_studio.errors import ConfigError, DinrError, TeamLost
 from dinr_studio.fields.build import Field
 from dinr_studio.fields.dinr import Prediction
+from dinr_studio.sampling.crew import Crew
 from dinr_studio.training.device import resolve_device
 from dinr_studio.training.meeting import Store, met, shared_store, started_before, store_outlives_processes
 
@@ -66,32 +67,21 @@ class Predicting(nn.Module):
         return self.field.predict(x)
 
 
-class Team:
+class Team(Crew):
     """A process alone: it leads, takes every share whole, and agrees with itself at once.
 
     started_again: whether torchrun, or a cluster's queue, has started this job before, as far as the leader knows.
     """
 
-    rank, size = 0, 1
     stop_wanted = False  # whether any process of the team was asked to stop
 
     def __init__(self) -> None:
         self.asked_to_stop: Callable[[], bool] = lambda: False
         self.started_again = any(int(os.environ.get(name) or 0) > 0 for name in RESTARTS)
 
-    @property
-    def leads(self) -> bool:
-        """Whether this process speaks and writes for all."""
-        return self.rank == 0
-
     def device(self, name: str) -> torch.device:
         """Where this process computes, for a device as the settings name it."""
         return resolve_device(name)
-
-    def share(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """This process's part of (N, ...), which differs from the others' by one at most."""
-        size = len(numbers)
-        return numbers[self.rank * size // self.size : (self.rank + 1) * size // self.size]
 
     def wrapped(self, field: Field, device: torch.device) -> nn.Module:
         """What predicts in training: its gradients are the mean over the team once a backward pass is through."""
@@ -101,27 +91,12 @@ class Team:
         """Within the block gradients add up in each process, and nothing is exchanged."""
         return nullcontext()
 
-    def gathered(self, *values: float) -> NDArray[np.float64]:
-        """Numbers of every process, (size, N)."""
-        return np.array([values])
-
     def told(self, *values: float) -> list[float]:
         """The leader's numbers; Dismissed where it ends instead."""
         return list(values)
 
     def dismiss(self) -> None:
         """The leader's word that the others end, in place of the next numbers that it would tell."""
-
-    def decided(self, work: Callable[[], T]) -> T:
-        """What the leader's work returns; where it fails, the leader raises and the others are dismissed."""
-        return work()
-
-    def together(self, work: Callable[[], T]) -> T:
-        """What the work of this process returns; where any fails, one raises each error and the others are dismissed.
-
-        Only a DinrError is shared so.
-        """
-        return work()
 
     def is_lost(self, error: BaseException) -> bool:
         """Whether an error means that another process is gone."""

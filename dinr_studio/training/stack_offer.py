@@ -47,6 +47,11 @@ def stack_notes(run: Run, weights: tuple[float, ...]) -> tuple[str, ...]:
     )
 
 
+def stack_mark(weights: tuple[float, ...]) -> str:
+    """What such values depend on besides the field and its data, by which an export to go on with is known."""
+    return f"mean with a cubic spline {weights}"
+
+
 def fitted_part(run: Run, volume: Volume) -> Volume:
     """The part of an open volume that a run was fitted to; DataNotFound where that is another file or part."""
     grid, own = volume.grid, run.grid

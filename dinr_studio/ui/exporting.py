@@ -16,11 +16,16 @@ from dinr_studio.volume import Volume
 
 if TYPE_CHECKING:
     from dinr_studio.sampling.evaluate import FieldOnGrid
-    from dinr_studio.sampling.export import ExportReport
+    from dinr_studio.sampling.exports import ExportReport
     from dinr_studio.sampling.mesh import MeshReport
 
 EVERY = 0.25  # seconds between two sentences of progress, at least
-DOING = {"preparing": "filling in missing voxels", "meshing": "making the surface", "writing": "writing the file"}
+DOING = {
+    "preparing": "filling in missing voxels",
+    "coarser levels": "making the coarser levels",
+    "meshing": "making the surface",
+    "writing": "writing the file",
+}
 
 Make = Callable[[int], Iterator[Any]]
 
@@ -97,10 +102,8 @@ class ExportJob(QObject):
         self.deleteLater()
 
 
-def volume_job(
-    run: Run, target: Mapping[str, Any], path: Path, *, dtype: str, compression: str, force: bool
-) -> ExportJob:
-    """Writes the field on a grid. target: the arguments of target_grid."""
+def volume_job(run: Run, target: Mapping[str, Any], path: Path, options: Mapping[str, Any]) -> ExportJob:
+    """Writes the field on a grid. target: the arguments of target_grid. options: keywords of `export`."""
 
     def make(threads: int) -> Iterator[Any]:
         from dinr_studio.sampling.export import export
@@ -108,7 +111,7 @@ def volume_job(
 
         grid = target_grid(run.grid, **target)
         field = field_in_thread(run, threads)
-        yield from export(field, grid, path, dtype=dtype, force=force, notes=run.notes, compression=compression)
+        yield from export(field, grid, path, notes=run.notes, **options)
 
     return ExportJob(path, make, volume_in_words)
 
@@ -119,31 +122,27 @@ def stacked_job(
     weights: tuple[float, ...],
     target: Mapping[str, Any],
     path: Path,
-    *,
-    dtype: str,
-    compression: str,
-    force: bool,
+    options: Mapping[str, Any],
 ) -> ExportJob:
     """Writes the weighted mean of field and cubic spline through the volume that the run was fitted to, on a grid.
 
-    weights: the field's share by channel. target: the arguments of target_grid.
+    weights: the field's share by channel. target: the arguments of target_grid. options: keywords of `export`.
     """
 
     def make(threads: int) -> Iterator[Any]:
         from dinr_studio.sampling.export import export
         from dinr_studio.sampling.target import target_grid
-        from dinr_studio.training.stack_offer import stack_notes
+        from dinr_studio.training.stack_offer import stack_mark, stack_notes
         from dinr_studio.training.stacked_run import stacked_export
 
         yield from export(
             field_in_thread(run, threads),
             target_grid(run.grid, **target),
             path,
-            dtype=dtype,
-            force=force,
             notes=stack_notes(run, weights),
-            compression=compression,
             slabs=stacked_export(run, volume, weights),
+            mark=stack_mark(weights),
+            **options,
         )
 
     return ExportJob(path, make, volume_in_words)

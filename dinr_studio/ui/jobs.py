@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QSettings, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
+from dinr_studio.io.unfinished import part_of, share_done
 from dinr_studio.ui.background import spare_threads
 from dinr_studio.ui.exporting import ExportJob
 from dinr_studio.ui.notice import Notice
@@ -65,7 +67,16 @@ class Jobs(QObject):
         if isinstance(job, ExportJob):
             self.running.remove(job)
             if job.cancelled:
-                self._notice.tell("The export was cancelled; no file was left behind.")
+                self._notice.tell(f"The export was cancelled; {_left_behind(job.path)}.")
+
+
+def _left_behind(path: Path) -> str:
+    done = share_done(path)
+    if done is None:
+        return "no file was left behind"
+    return (
+        f"{part_of(path).name} holds {100 * done:.0f} % of it, and exporting to the same file again can go on with it"
+    )
 
 
 def _open_folder(folder: str) -> None:

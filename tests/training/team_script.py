@@ -14,12 +14,12 @@ from dinr_studio.coordinates import CoordinateMap, Grid
 from dinr_studio.errors import DataError, OutputError
 from dinr_studio.fields.build import build_field
 from dinr_studio.fields.dinr import DinrField
+from dinr_studio.io.unfinished import part_of, share_done
 from dinr_studio.normalisation import Normalisation
 from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.sampling.export import export
 from dinr_studio.training.distributed import ALONE, Dismissed
 from dinr_studio.training.fit import fit
-from dinr_studio.training.shared_export import shared_export
 from dinr_studio.training.trainer import Trainer
 from dinr_studio.volume import make_volume
 
@@ -161,16 +161,26 @@ def fields():
 def exported(team):
     """Exports by the team and by one process alone, and what the team was told in the end."""
     folder, reports = Path(sys.argv[2]), {}
+    path = folder / "begun-alone.zarr"
     for axes, field in fields():
+        if team.leads and axes == "zyx":
+            running = export(field, field.grid, path)
+            while share_done(path) != 2 / 6:
+                next(running)
+            running.close()
+        if axes == "zyx":
+            left = part_of(path) / "values" / "0"
+            reports["begun"] = team.decided(lambda left=left: len(list(left.rglob("c/*/*/*"))))
+            list(export(field, field.grid, path, left="resume", crew=team))
         for dtype in ("float32", "int8"):
             options = {"dtype": dtype, "notes": ("a note",)}
             path = folder / f"{axes}-{dtype}-team.zarr"
-            reports[path.stem] = list(shared_export(field, field.grid, path, team, **options))[-1].report
+            reports[path.stem] = list(export(field, field.grid, path, crew=team, **options))[-1].report
             if team.leads:
                 path = folder / f"{axes}-{dtype}-alone.zarr"
                 reports[path.stem] = list(export(field, field.grid, path, **options))[-1].report
     try:
-        list(shared_export(field, field.grid, path, team))
+        list(export(field, field.grid, path, crew=team))
     except (OutputError, Dismissed) as error:
         reports["existing"] = str(error)
     return reports

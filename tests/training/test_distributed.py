@@ -103,6 +103,19 @@ def test_a_shared_export_is_the_store_that_one_process_writes(results, name):
     assert ["clipped" in " ".join(sentences) for sentences in lost] == [name.endswith("int8")] * 3
 
 
+def test_an_export_that_one_process_began_is_finished_by_two(results):
+    folder = results["folder"]
+    names = ("begun-alone.zarr", "zyx-float32-alone.zarr")
+    one, two = (
+        {file.relative_to(folder / name): file.read_bytes() for file in (folder / name).rglob("*") if file.is_file()}
+        for name in names
+    )
+    assert results["exported"][0]["begun"] == 4  # two tiles of two chunks
+    assert one.keys() == two.keys()
+    assert [path for path in one if "c" in path.parts and one[path] != two[path]] == []
+    assert sum("c" in path.parts for path in one) > 12
+
+
 def test_a_shared_export_replaces_nothing_and_leaves_nothing(results):
     leader, other = results["exported"]
     assert "exists already" in leader["existing"]

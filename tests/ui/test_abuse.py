@@ -87,7 +87,7 @@ def finish(qtbot, window):
 def begin_long_export(qtbot, window, path):
     """Begins an export that would take a while, and waits for its first progress."""
     run = window.studio.present_run()
-    window.jobs.start(volume_job(run, {"factor": (8.0,)}, path, dtype="float32", compression="none", force=False))
+    window.jobs.start(volume_job(run, {"factor": (8.0,)}, path, {"compression": "none"}))
     qtbot.waitUntil(lambda: "%" in window.job_notice.sentence.text(), timeout=60_000)
 
 
@@ -206,7 +206,7 @@ def test_themes_docks_and_tabs_change_during_a_fit(training, qtbot, pixels):
 def test_an_export_beside_a_fit_writes_the_field_as_it_is_then(training, qtbot, tmp_path):
     qtbot.waitUntil(lambda: training.studio.fit.last.step > 60, timeout=60_000)
     run = training.studio.present_run()
-    job = volume_job(run, {"factor": (2.0,)}, tmp_path / "now.mrc", dtype="float32", compression="none", force=False)
+    job = volume_job(run, {"factor": (2.0,)}, tmp_path / "now.mrc", {"compression": "none"})
     training.jobs.start(job)
     qtbot.waitUntil(lambda: "Wrote now.mrc" in training.job_notice.sentence.text(), timeout=60_000)
     assert training.job_notice.button.text() == "Open folder"

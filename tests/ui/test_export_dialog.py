@@ -17,6 +17,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QDialogB
 from dinr_studio.analysis.histogram import histogram
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
 from dinr_studio.coordinates import Grid
+from dinr_studio.io import open_volume
+from dinr_studio.io.unfinished import share_done
 from dinr_studio.io.writing import writers
 from dinr_studio.training.fit import fit
 from dinr_studio.ui.dialogs import place
@@ -291,16 +293,14 @@ def test_what_was_chosen_is_what_is_written(qtbot, export_dialog):
 
 
 def test_compression_none_is_passed_on(qtbot, still, tmp_path):
-    job = volume_job(still[0], {}, tmp_path / "a.h5", dtype="float32", compression="none", force=False)
+    job = volume_job(still[0], {}, tmp_path / "a.h5", {"compression": "none"})
     run_job(qtbot, job)
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["values"].compression is None
 
 
 def test_a_cancelled_job_says_so_and_leaves_nothing(qtbot, still, tmp_path):
-    job = volume_job(
-        still[0], {"factor": (12.0,)}, tmp_path / "a.npy", dtype="float32", compression="none", force=False
-    )
+    job = volume_job(still[0], {"factor": (12.0,)}, tmp_path / "a.npy", {})
     with qtbot.waitSignal(job.ended, timeout=60_000):
         job.start()
         job.cancel()
@@ -308,8 +308,31 @@ def test_a_cancelled_job_says_so_and_leaves_nothing(qtbot, still, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_unfinished_export_is_offered_to_be_gone_on_with(qtbot, shown, still, tmp_path, monkeypatch):
+    monkeypatch.setattr("dinr_studio.io.zarr_writing.TILE_VALUES", 1 << 12)
+    dialog = shown(ExportDialog(still[0], None, None, tmp_path))
+    dialog.format.setCurrentText("OME-Zarr")
+    type_into(qtbot, dialog.resolution.edits["factor", 0], "8")
+    dialog.accept()
+    job = dialog.job()
+    with qtbot.waitSignal(job.ended, timeout=60_000):
+        job.start()
+        qtbot.waitUntil(lambda: bool(share_done(job.path)), timeout=60_000)
+        job.cancel()
+    assert job.cancelled
+    asked, answers = [], [place.CANCEL, place.GO_ON]
+    monkeypatch.setattr(place, "question", lambda *given: asked.append(given[2]) or answers.pop(0))
+    dialog.accept()
+    assert f"% of an export to {job.path.name}" in asked[0]
+    dialog.accept()
+    told = run_job(qtbot, dialog.job())
+    assert [name for name, _ in told if name != "told"] == ["done", "ended"]
+    assert open_volume(job.path).missing is None
+    assert share_done(job.path) is None
+
+
 def test_a_job_that_was_done_before_it_was_cancelled_says_where_the_file_is(qtbot, still, tmp_path):
-    job = volume_job(still[0], {}, tmp_path / "a.npy", dtype="float32", compression="none", force=False)
+    job = volume_job(still[0], {}, tmp_path / "a.npy", {"compression": "none"})
     done = []
     job.done.connect(done.append)
     with qtbot.waitSignal(job.ended, timeout=60_000):

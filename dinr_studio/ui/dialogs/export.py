@@ -24,6 +24,7 @@ from dinr_studio.analysis.stacking import in_words
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DataNotFound, DinrError
 from dinr_studio.io.atomic import check_free_space, free_bytes
+from dinr_studio.io.unfinished import Left
 from dinr_studio.io.writing import VolumeHeader, compressions, lost_by, types_for, writers
 from dinr_studio.sampling.target import target_grid
 from dinr_studio.training.run import Run
@@ -66,6 +67,7 @@ class ExportDialog(QDialog):
         self._run = run
         self._boxes: dict[str, Box | None] = {WHOLE: None, CROP: box, VIEW: view_box}
         self._force = False
+        self._left: Left = "refuse"
         self.extents = {name: QRadioButton(name) for name in self._boxes}
         self.resolution = ResolutionForm(run.grid)
         self.stack = QCheckBox("Combine with the cubic spli&ne")
@@ -262,6 +264,10 @@ class ExportDialog(QDialog):
         """Asks where a file would be replaced."""
         if self.fault.text() or not self.place.may_write():
             return
+        left = self.place.what_to_do_with_what_is_left()
+        if left is None:
+            return
+        self._left = left
         self._force = self.place.path.exists()
         super().accept()
 
@@ -273,19 +279,15 @@ class ExportDialog(QDialog):
     def job(self) -> ExportJob:
         """The export as chosen, not yet begun."""
         target, path = self.target(), self.place.path
-        dtype, compression = self.dtype.currentText(), self.compression.currentText()
+        options: dict[str, Any] = {
+            "dtype": self.dtype.currentText(),
+            "compression": self.compression.currentText(),
+            "force": self._force,
+            "left": self._left,
+        }
         if self.stack.isChecked() and self._data is not None:
-            return stacked_job(
-                self._run,
-                self._data,
-                self._weights,
-                target,
-                path,
-                dtype=dtype,
-                compression=compression,
-                force=self._force,
-            )
-        return volume_job(self._run, target, path, dtype=dtype, compression=compression, force=self._force)
+            return stacked_job(self._run, self._data, self._weights, target, path, options)
+        return volume_job(self._run, target, path, options)
 
 
 def _box_in_words(grid: Grid, box: Box | None) -> str:

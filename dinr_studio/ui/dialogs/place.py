@@ -9,10 +9,13 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, 
 
 from dinr_studio.errors import OutputError
 from dinr_studio.io.atomic import check_place
+from dinr_studio.io.unfinished import Left, part_of, share_done
 from dinr_studio.training.run import Run
 from dinr_studio.ui.dialogs.asking import question
 
 REPLACE, CANCEL = "Replace", "Cancel"
+GO_ON, ANEW = "Go on", "Begin anew"
+LEFT: dict[str, Left | None] = {GO_ON: "resume", ANEW: "discard", CANCEL: None}
 
 
 class PlaceRow(QWidget):
@@ -73,6 +76,15 @@ class PlaceRow(QWidget):
             return True
         text = f"{self.path.name} exists already in {self.path.parent}. Replace it?"
         return question(self, "Replace the file", text, (REPLACE, CANCEL)) == REPLACE
+
+    def what_to_do_with_what_is_left(self) -> Left | None:
+        """Asks where an interrupted export could be gone on with; None where the user thinks better of it."""
+        done = share_done(self.path)
+        if done is None:
+            return "discard" if self.path.exists() else "refuse"
+        text = f"{part_of(self.path).name} holds {100 * done:.0f} % of an export to {self.path.name}. Go on with it?"
+        answer = question(self, "Go on with an export", text, tuple(LEFT))
+        return LEFT[answer]
 
     @Slot()
     def _on_text(self) -> None:

@@ -141,4 +141,4 @@ def _grid_with(table: SampleTable, voxel_size: Sequence[float]) -> Grid:
 
 def _grid(table: SampleTable, shape: tuple[int, ...], voxel_size: Sequence[float]) -> Grid:
     origin = tuple(low for low, _ in table.box)
-    return Grid(shape, tuple(float(v) for v in voxel_size), origin, table.units, table.axes)
+    return Grid(shape, tuple(float(v) for v in voxel_size), origin, table.units, table.axes, epoch=table.epoch)

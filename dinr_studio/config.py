@@ -12,7 +12,7 @@ from dinr_studio.errors import ConfigError
 Family = Literal["dinr-siren", "dinr-ffnet", "siren", "ffnet"]
 Embedding = Literal["fourier", "siren"]
 Integrator = Literal["euler", "midpoint", "rk4", "dopri5"]
-HeldOutScheme = Literal["random", "blocks", "planes"]
+HeldOutScheme = Literal["random", "blocks", "planes", "frames"]
 
 STEPS = "steps"  # the name, among a field's weights, of how many steps they serve while those still grow
 MOST_STEPS = 1000
@@ -87,7 +87,9 @@ class TrainingConfig(Settings):
         "physical", description="Keep the volume's physical aspect, or stretch each axis to [-1, 1]."
     )
     held_out_share: float = Field(0.02, ge=0, le=0.95, description="Share of voxels never trained on.")
-    held_out_scheme: HeldOutScheme = Field("random", description="Single voxels, blocks, or every second plane.")
+    held_out_scheme: HeldOutScheme = Field(
+        "random", description="Single voxels, blocks, every second plane, or whole frames of time."
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="Where to compute.")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 runs the vector field in half the bits.")
     seed: int = Field(3407, ge=0, le=2**63 - 1, description="Start of all random numbers; CPU runs repeat exactly.")

@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.epoch import Epoch
 from dinr_studio.errors import ConfigError
 
 TIME_AXIS = "t"
@@ -59,7 +60,8 @@ class Grid:
 
     shape, voxel_size, origin, units and axes each have one entry per axis, in z, y, x order (t first).
     voxel_size is positive; origin is the world position of the first voxel's centre; a unit may be "" (unknown).
-    orientation: of a volume of three spatial axes, where it is known how these lie in space.
+    orientation: of a volume of three spatial axes, where it is known how these lie in space. epoch: of a volume with
+    time, the date from which that counts, where it is known.
     """
 
     shape: tuple[int, ...]
@@ -68,6 +70,7 @@ class Grid:
     units: tuple[str, ...]
     axes: tuple[str, ...]
     orientation: Orientation | None = None
+    epoch: Epoch | None = None
 
     def __post_init__(self) -> None:
         dimensions = len(self.shape)
@@ -115,6 +118,12 @@ class Grid:
     def axis_positions(self, axis: int) -> NDArray[np.float64]:
         """World position of every voxel centre along one axis, (shape[axis],)."""
         return np.arange(self.shape[axis], dtype=np.float64) * self.voxel_size[axis] + self.origin[axis]
+
+    def moment(self, time: float) -> str:
+        """A time, in the time axis's unit, as a date; "" where that is not known."""
+        if self.epoch is None or TIME_AXIS not in self.axes:
+            return ""
+        return self.epoch.moment(time, self.units[self.axes.index(TIME_AXIS)])
 
     def upsampled(self, factor: Sequence[float]) -> Grid:
         """The grid of round(shape * factor) voxels that fills the same physical box."""

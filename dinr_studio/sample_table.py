@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid
+from dinr_studio.epoch import Epoch
 from dinr_studio.errors import ConfigError
 
 SAME = 1e-6  # of a voxel: grids that differ by no more are one
@@ -22,6 +23,7 @@ class SampleTable:
 
     positions: world positions (N, axes), in the order of `axes`: t, z, y, x as far as there. values: (N, channels), in
     value_unit. units: one for each axis, "" where it is not known. notes: sentences on what was done in reading.
+    epoch: the date that time counts from, where it is known.
     """
 
     positions: NDArray[np.float64]
@@ -31,6 +33,7 @@ class SampleTable:
     channel_names: tuple[str, ...] = ()
     value_unit: str = ""
     notes: tuple[str, ...] = ()
+    epoch: Epoch | None = None
 
     def __post_init__(self) -> None:
         if self.positions.shape != (len(self.values), len(self.axes)) or len(self.units) != len(self.axes):

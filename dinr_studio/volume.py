@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.channels import units_differ
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError, DataError
 from dinr_studio.memory import available_bytes
@@ -138,6 +139,14 @@ class Volume:
     def value_range(self) -> tuple[float, float]:
         """Least and greatest present value over all channels, in the value's unit."""
         return min(low for low, _ in self.channel_ranges), max(high for _, high in self.channel_ranges)
+
+    @property
+    def data_range(self) -> float | NDArray[np.float64]:
+        """Greatest less least present value of all channels, or of each where units differ: the peak of every PSNR."""
+        if units_differ(self.channel_names, self.value_unit):
+            return np.array([high - low or 1.0 for low, high in self.channel_ranges])
+        low, high = self.value_range
+        return high - low
 
     def with_grid(self, grid: Grid) -> Volume:
         """The same values on a grid that was put right by the user (voxel size, unit, origin)."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dinr_studio.coordinates import Grid
+from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.errors import DataError
 from dinr_studio.volume import Volume
 
@@ -21,7 +21,8 @@ Mask = NDArray[np.bool_]
 def held_out_mask(volume: Volume, scheme: str, share: float, seed: int) -> Mask:
     """The held-out voxels, grid.shape, True where held out; never a missing voxel.
 
-    scheme: a key of HELD_OUT_SCHEMES. share: of the present voxels, 0 to 1; `planes` always takes every second plane.
+    scheme: a key of HELD_OUT_SCHEMES. share: of the present voxels, 0 to 1; `planes` always takes every second
+    plane, `frames` whole moments of a volume with time.
     Raises DataError where that would leave nothing to train on, or nothing to judge by.
     """
     mask = HELD_OUT_SCHEMES[scheme](volume, share, np.random.default_rng(seed))
@@ -40,14 +41,15 @@ def held_out_samples(volume: Volume, scheme: str, share: float, seed: int) -> Ma
     """The held-out samples of a volume that carries some, (N,), True where held out.
 
     Samples at one place stay together. `blocks` are of 4 voxels along each axis, as many of those that hold samples as
-    come nearest to the share; `planes` takes the samples in every second plane of voxels. Raises as `held_out_mask`.
+    come nearest to the share; `planes` and `frames` take the samples in planes and frames of voxels. Raises as
+    `held_out_mask`.
     """
     table, random = volume.samples, np.random.default_rng(seed)
     if table is None:
         raise AssertionError("a volume without samples")
     cells = table.cells(volume.grid)
-    if scheme == "planes":
-        mask: Mask = second_planes(volume, share, random).reshape(-1)[cells]
+    if scheme in ("planes", "frames"):
+        mask: Mask = HELD_OUT_SCHEMES[scheme](volume, share, random).reshape(-1)[cells]
     elif scheme == "blocks":
         index = np.stack(np.unravel_index(cells, volume.grid.shape), axis=-1) // BLOCK_EDGE
         mask = _some_groups(index, share, random, fewest=1)
@@ -74,8 +76,11 @@ def _some_groups(of: NDArray[Any], share: float, random: np.random.Generator, *,
 
 def expected_share(grid: Grid, scheme: str, share: float) -> float:
     """About what share of a grid's voxels a scheme holds out when `share` is asked for; raises as the scheme does."""
-    if share == 0 or scheme != "planes":
+    if share == 0 or scheme not in ("planes", "frames"):
         return share
+    if scheme == "frames":
+        frames = grid.shape[_time_axis(grid)]
+        return frames_held_out(frames, share) / frames
     planes = grid.shape[_axis_of_planes(grid)]
     return (planes - 1) // 2 / planes
 
@@ -117,8 +122,52 @@ def _axis_of_planes(grid: Grid) -> int:
     return axis
 
 
+def random_frames(volume: Volume, share: float, random: np.random.Generator) -> Mask:
+    """Whole frames at random, at least one, never two in a row nor the first or last; as near to the share as can be.
+
+    It asks for what happens between the recorded times.
+    """
+    grid, axis = volume.grid, _time_axis(volume.grid)
+    recorded = np.arange(grid.shape[axis])
+    if volume.missing is not None:
+        recorded = np.flatnonzero(~np.moveaxis(volume.missing, axis, 0).reshape(grid.shape[axis], -1).all(axis=1))
+    if len(recorded) < SHORTEST_FOR_PLANES:
+        raise DataError(f"Only {len(recorded)} frames have values, too few to hold some out; hold out random voxels.")
+    mask = np.zeros(grid.shape, dtype=bool)
+    np.moveaxis(mask, axis, 0)[recorded[_chosen_frames(len(recorded), share, random)]] = True
+    return mask
+
+
+def _chosen_frames(count: int, share: float, random: np.random.Generator) -> list[int]:
+    """Numbers of some inner frames with a neighbour that is trained on at either side of each."""
+    wanted = frames_held_out(count, share)
+    chosen: set[int] = set()
+    for frame in (int(f) for f in 1 + random.permutation(count - 2)):
+        if len(chosen) < wanted and not {frame - 1, frame + 1} & chosen:
+            chosen.add(frame)
+    return sorted(chosen)
+
+
+def frames_held_out(count: int, share: float) -> int:
+    """How many of `count` frames a share means: at least one, and at most every second one of the inner ones."""
+    return min(max(1, round(share * count)), (count - 1) // 2)
+
+
+def _time_axis(grid: Grid) -> int:
+    if TIME_AXIS not in grid.axes:
+        raise DataError("Whole frames can only be held out of data with a time axis; hold out random voxels instead.")
+    axis = grid.axes.index(TIME_AXIS)
+    if grid.shape[axis] < SHORTEST_FOR_PLANES:
+        raise DataError(
+            f"Whole frames cannot be held out of {grid.shape[axis]}; {SHORTEST_FOR_PLANES} are needed: hold out random "
+            "voxels instead."
+        )
+    return axis
+
+
 HELD_OUT_SCHEMES: dict[str, Callable[[Volume, float, np.random.Generator], Mask]] = {
     "random": random_voxels,
     "blocks": random_blocks,
     "planes": second_planes,
+    "frames": random_frames,
 }

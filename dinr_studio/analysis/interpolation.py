@@ -37,41 +37,56 @@ def interpolate(
     method: a key of INTERPOLATORS. held_out: grid.shape, True where not to be used; missing voxels are not used either.
     """
     training = ~held_out if volume.missing is None else ~(held_out | volume.missing)
-    axis = _axis_of_planes(training)
-    if axis is not None:
-        return _between_planes(method, volume, training, axis, voxels)
+    for axis in range(training.ndim):
+        planes = _planes_trained_on(volume, training, axis)
+        if len(planes) >= FEWEST_PLANES:
+            return _between_planes(method, volume, training, (axis, planes), voxels)
     return _among_scattered(method, volume, training, voxels)
 
 
-def _axis_of_planes(training: NDArray[np.bool_]) -> int | None:
-    """The axis across which whole planes are trained on or not, or None."""
-    for axis in range(training.ndim):
-        lines = np.moveaxis(training, axis, 0).reshape(training.shape[axis], -1)
-        whole = lines.all(axis=1)
-        if np.array_equal(whole, lines.any(axis=1)) and np.count_nonzero(whole) >= 4:
-            return axis
-    return None
+def _planes_trained_on(volume: Volume, training: NDArray[np.bool_], axis: int) -> NDArray[np.integer[Any]]:
+    """The planes across an axis that are trained on, where all others are held out as a whole; otherwise none.
+
+    What is missing does not count.
+    """
+    lines = np.moveaxis(training, axis, 0).reshape(training.shape[axis], -1)
+    some, whole = lines.any(axis=1), lines.all(axis=1)
+    if volume.missing is not None:
+        absent = np.moveaxis(volume.missing, axis, 0).reshape(training.shape[axis], -1)
+        whole = some & (lines | absent).all(axis=1)
+    return np.flatnonzero(whole) if np.array_equal(whole, some) else np.empty(0, dtype=np.int64)
 
 
 def _between_planes(
-    method: str, volume: Volume, training: NDArray[np.bool_], axis: int, voxels: NDArray[np.integer[Any]]
+    method: str,
+    volume: Volume,
+    training: NDArray[np.bool_],
+    across: tuple[int, NDArray[np.integer[Any]]],
+    voxels: NDArray[np.integer[Any]],
 ) -> NDArray[np.float64]:
-    """The textbook method along one axis, in world positions, from the whole planes that are trained on."""
-    planes = np.flatnonzero(np.moveaxis(training, axis, 0).reshape(training.shape[axis], -1).all(axis=1))
+    """The textbook method along an axis, in world positions, from the whole planes across it that are trained on.
+
+    Where some of those planes lack a value on a voxel's line, the method for scattered points takes its place.
+    """
+    axis, planes = across
     positions = volume.grid.axis_positions(axis)
     index = flat_to_index(voxels, volume.grid.shape)
     others = np.delete(index, axis, axis=1)
-    values = np.moveaxis(volume.in_memory, axis, 0)
-    predicted = np.empty((len(voxels), volume.channels))
+    values, present = np.moveaxis(volume.in_memory, axis, 0), np.moveaxis(training, axis, 0)
+    predicted, broken = np.empty((len(voxels), volume.channels)), np.zeros(len(voxels), dtype=bool)
     for plane in np.unique(index[:, axis]):
         here = index[:, axis] == plane
         near = planes[np.argsort(np.abs(planes - plane), kind="stable")[:WINDOW]]
         near.sort()
         lines = values[(near[:, np.newaxis], *others[here].T)].astype(np.float64)
         predicted[here] = INTERPOLATORS[method][0](positions[near], lines, positions[plane])
+        broken[here] = ~present[(near[:, np.newaxis], *others[here].T)].all(axis=0)
+    if broken.any():
+        predicted[broken] = _among_scattered(method, volume, training, voxels[broken])
     return predicted
 
 
+FEWEST_PLANES = 4  # trained on, for a method along one axis
 WINDOW = 24  # planes that a cubic spline is drawn through; further ones weigh less than 1e-6
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.analysis.channel_scores import ChannelReport, by_channel, common_peak, named_channels
 from dinr_studio.analysis.interpolation import INTERPOLATORS, interpolate
 from dinr_studio.analysis.scores import Scores, score
 from dinr_studio.analysis.stacking import Stacked, sentence, stack
@@ -26,7 +27,7 @@ class HeldOutReport:
     """Scores of the field and of each interpolation on the same held-out voxels; data_range in the value's unit.
 
     stacked: the weighted mean of field and cubic spline, or None where the voxels are too few to judge it. of: what was
-    held out, voxels or samples.
+    held out, voxels or samples. by_channel: the same for each channel by itself, where there are several.
     """
 
     field: Scores
@@ -37,6 +38,7 @@ class HeldOutReport:
     verdict: str
     stacked: Stacked | None = None
     of: str = "voxels"
+    by_channel: tuple[ChannelReport, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The report by name, fit for JSON."""
@@ -49,6 +51,7 @@ class HeldOutReport:
             "stacked": None if self.stacked is None else self.stacked.as_dict(),
             "verdict": self.verdict,
             "of": self.of,
+            "by_channel": [channel.as_dict() for channel in self.by_channel],
         }
 
 
@@ -62,20 +65,22 @@ def judge(
     """
     voxels = judged_voxels(volume, held_out, seed, most)
     count = int(np.count_nonzero(held_out))
-    low, high = volume.value_range
+    peak = volume.data_range
     values, rivals = predict(voxels), rival_values(volume, held_out, voxels)
-    field = score(volume, voxels, values, data_range=high - low)
-    scores = {name: score(volume, voxels, found, data_range=high - low) for name, found in rivals.items()}
-    stacked = stack(volume, voxels, values, rivals, data_range=high - low, seed=seed)
+    field = score(volume, voxels, values, data_range=peak)
+    scores = {name: score(volume, voxels, found, data_range=peak) for name, found in rivals.items()}
+    stacked = stack(volume, voxels, values, rivals, data_range=peak, seed=seed)
     says = verdict(field, scores, len(voxels)) + ("" if stacked is None else f" {sentence(stacked)}")
-    return HeldOutReport(field, scores, len(voxels), count, high - low, says, stacked)
+    true = volume.in_memory.reshape(-1, volume.channels)[voxels]
+    named = named_channels(volume.channel_names, volume.value_unit, volume.channel_ranges)
+    channels = by_channel(true, values, rivals, named)
+    return HeldOutReport(field, scores, len(voxels), count, common_peak(peak), says, stacked, by_channel=channels)
 
 
 def rival_scores(volume: Volume, held_out: NDArray[np.bool_], voxels: NDArray[np.integer[Any]]) -> dict[str, Scores]:
     """Scores of each interpolation from the voxels that are not held out, at flat indices (N,)."""
-    low, high = volume.value_range
     values = rival_values(volume, held_out, voxels)
-    return {name: score(volume, voxels, found, data_range=high - low) for name, found in values.items()}
+    return {name: score(volume, voxels, found, data_range=volume.data_range) for name, found in values.items()}
 
 
 def rival_values(

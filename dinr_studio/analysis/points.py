@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.analysis.channel_scores import by_channel, common_peak, named_channels
 from dinr_studio.analysis.interpolation import INTERPOLATORS, distances
 from dinr_studio.analysis.judge import MOST_JUDGED, HeldOutReport, Predict, verdict
-from dinr_studio.analysis.scores import Scores, mean_absolute_error, psnr, relative_l2
+from dinr_studio.analysis.scores import Peak, Scores, pointwise
 from dinr_studio.coordinates import Grid
 from dinr_studio.sample_table import SampleTable
 
@@ -37,7 +38,7 @@ Rows = NDArray[np.integer[Any]]
 
 
 def judge_samples(
-    table: SampleTable, grid: Grid, trained: Rows, held_out: Rows, predict: Predict, *, data_range: float, seed: int
+    table: SampleTable, grid: Grid, trained: Rows, held_out: Rows, predict: Predict, *, data_range: Peak, seed: int
 ) -> HeldOutReport:
     """Scores a field and its rivals on held-out samples (a random choice where there are very many).
 
@@ -45,10 +46,15 @@ def judge_samples(
     (N, channels). data_range: of every PSNR, in the value's unit.
     """
     judged = judged_rows(held_out, seed)
-    field = _score(table.values[judged], predict(judged), data_range)
-    rivals = rival_scores(table, grid, trained, judged, data_range=data_range)
-    says = verdict(field, rivals, len(judged), "samples")
-    return HeldOutReport(field, rivals, len(judged), len(held_out), data_range, says, of="samples")
+    true, values = table.values[judged], predict(judged)
+    rivals = rival_values(table, grid, trained, judged)
+    field = pointwise(true, values, data_range)
+    scores = {name: pointwise(true, found, data_range) for name, found in rivals.items()}
+    says = verdict(field, scores, len(judged), "samples")
+    named = named_channels(table.channel_names, table.value_unit, table.channel_ranges)
+    channels = by_channel(true, values, rivals, named)
+    peak = common_peak(data_range)
+    return HeldOutReport(field, scores, len(judged), len(held_out), peak, says, of="samples", by_channel=channels)
 
 
 def judged_rows(held_out: Rows, seed: int, most: int = MOST_JUDGED) -> Rows:
@@ -58,12 +64,10 @@ def judged_rows(held_out: Rows, seed: int, most: int = MOST_JUDGED) -> Rows:
     return np.sort(np.random.default_rng(seed).choice(held_out, most, replace=False))
 
 
-def rival_scores(
-    table: SampleTable, grid: Grid, trained: Rows, judged: Rows, *, data_range: float
-) -> dict[str, Scores]:
+def rival_scores(table: SampleTable, grid: Grid, trained: Rows, judged: Rows, *, data_range: Peak) -> dict[str, Scores]:
     """Scores of each interpolation of the judged rows from those trained on."""
     values = rival_values(table, grid, trained, judged)
-    return {name: _score(table.values[judged], found, data_range) for name, found in values.items()}
+    return {name: pointwise(table.values[judged], found, data_range) for name, found in values.items()}
 
 
 def rival_values(table: SampleTable, grid: Grid, trained: Rows, judged: Rows) -> dict[str, Points]:
@@ -86,13 +90,6 @@ def distinct(at: Points, values: Points) -> tuple[Points, Points]:
     inverse = inverse.reshape(-1)
     sums = [np.bincount(inverse, weights=channel, minlength=len(places)) for channel in values.T]
     return places, np.stack(sums, axis=-1) / counts[:, np.newaxis]
-
-
-def _score(true: Points, predicted: NDArray[Any], data_range: float) -> Scores:
-    """All scores but the structural similarity, which scattered samples have not."""
-    return Scores(
-        psnr(true, predicted, data_range), mean_absolute_error(true, predicted), relative_l2(true, predicted), None
-    )
 
 
 def _nearest(at: Points, values: Points, where: Points) -> Points:

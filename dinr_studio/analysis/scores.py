@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from dinr_studio.coordinates import flat_to_index
 from dinr_studio.volume import Volume
 
+Peak = float | NDArray[np.float64]  # the range of all values, or of each channel (channels,)
+
 BEST_PSNR = 300.0  # what an exact match counts as, so that every score is a finite number
 SSIM_WINDOW = 7
 MOST_SSIM_PLANES = 64
@@ -20,7 +22,10 @@ MOST_SSIM_PLANES = 64
 
 @dataclass(frozen=True)
 class Scores:
-    """Errors on some voxels: psnr in dB, mae in the value's unit, relative_l2 and ssim without unit."""
+    """Errors on some voxels: psnr in dB, mae in the value's unit, relative_l2 and ssim without unit.
+
+    Of channels in different units each counts in shares of its own range, and so does mae.
+    """
 
     psnr: float
     mae: float
@@ -32,10 +37,10 @@ class Scores:
         return asdict(self)
 
 
-def psnr(true: NDArray[Any], predicted: NDArray[Any], data_range: float) -> float:
+def psnr(true: NDArray[Any], predicted: NDArray[Any], data_range: Peak) -> float:
     """10 log10(data_range^2 / mean squared error) in dB, the mean over voxels and channels; 300 at most.
 
-    data_range: greatest less least present value of the whole volume.
+    data_range: greatest less least present value of the whole volume, or of each channel (channels,).
     """
     error = float(np.mean(np.square((np.asarray(predicted, np.float64) - true) / data_range)))
     if error == 0:
@@ -54,19 +59,23 @@ def relative_l2(true: NDArray[Any], predicted: NDArray[Any]) -> float:
     return float(error / size) if size > 0 else float(error > 0)
 
 
-def score(volume: Volume, voxels: NDArray[np.integer[Any]], predicted: NDArray[Any], *, data_range: float) -> Scores:
-    """All scores of values (N, channels) predicted at flat indices (N,) of a volume."""
+def score(volume: Volume, voxels: NDArray[np.integer[Any]], predicted: NDArray[Any], *, data_range: Peak) -> Scores:
+    """All scores of values (N, channels) predicted at flat indices (N,) of a volume; data_range as in `psnr`."""
     true = volume.in_memory.reshape(-1, volume.channels)[voxels].astype(np.float64)
-    return Scores(
-        psnr=psnr(true, predicted, data_range),
-        mae=mean_absolute_error(true, predicted),
-        relative_l2=relative_l2(true, predicted),
-        ssim=ssim(volume, voxels, predicted, data_range=data_range),
-    )
+    similarity = ssim(volume, voxels, predicted, data_range=data_range)
+    return replace(pointwise(true, predicted, data_range), ssim=similarity)
+
+
+def pointwise(true: NDArray[Any], predicted: NDArray[Any], data_range: Peak) -> Scores:
+    """All scores of values (N, channels) but the structural similarity; data_range as in `psnr`."""
+    scale = data_range if isinstance(data_range, np.ndarray) else 1.0
+    true, predicted = np.asarray(true, np.float64) / scale, np.asarray(predicted, np.float64) / scale
+    peak = 1.0 if isinstance(data_range, np.ndarray) else data_range
+    return Scores(psnr(true, predicted, peak), mean_absolute_error(true, predicted), relative_l2(true, predicted), None)
 
 
 def ssim(
-    volume: Volume, voxels: NDArray[np.integer[Any]], predicted: NDArray[Any], *, data_range: float
+    volume: Volume, voxels: NDArray[np.integer[Any]], predicted: NDArray[Any], *, data_range: Peak
 ) -> float | None:
     """Structural similarity in 2D: the mean, over the given voxels, of the SSIM map of the planes they lie in.
 
@@ -114,9 +123,11 @@ def _filled(volume: Volume, plane: NDArray[np.float64], number: int) -> NDArray[
     return plane
 
 
-def _ssim_map(true: NDArray[np.float64], altered: NDArray[np.float64], data_range: float) -> NDArray[np.float64]:
+def _ssim_map(true: NDArray[np.float64], altered: NDArray[np.float64], data_range: Peak) -> NDArray[np.float64]:
     from skimage.metrics import structural_similarity
 
+    if isinstance(data_range, np.ndarray):
+        true, altered, data_range = true / data_range, altered / data_range, 1.0
     _, local = structural_similarity(
         true, altered, win_size=SSIM_WINDOW, data_range=data_range, channel_axis=-1, full=True
     )

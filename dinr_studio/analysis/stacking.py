@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dinr_studio.analysis.scores import Scores, score
+from dinr_studio.analysis.scores import Peak, Scores, score
 from dinr_studio.coordinates import flat_to_index
 from dinr_studio.volume import Volume
 
@@ -68,7 +68,7 @@ def stack(
     field: NDArray[Any],
     rivals: Mapping[str, NDArray[Any]],
     *,
-    data_range: float,
+    data_range: Peak,
     seed: int,
 ) -> Stacked | None:
     """Judges the mean of field and cubic spline on held-out voxels, flat indices (N,); None where those are too few.
@@ -83,8 +83,10 @@ def stack(
     predicted = cross_fitted(true, field, rivals["cubic"], cells, seed)
     scores = score(volume, voxels, predicted, data_range=data_range)
     singles = (field, *rivals.values())
-    best = min(singles, key=lambda values: float(np.square(values - true).sum()))
-    gain, noise = gain_over(np.square(best - true).sum(axis=1), np.square(predicted - true).sum(axis=1), cells)
+    scale = np.asarray(data_range)  # so that channels in different units count alike
+    best = min(singles, key=lambda values: float(np.square((values - true) / scale).sum()))
+    old, new = (np.square((values - true) / scale).sum(axis=1) for values in (best, predicted))
+    gain, noise = gain_over(old, new, cells)
     return Stacked(scores, best_weights(true, field, rivals["cubic"]), gain, noise)
 
 

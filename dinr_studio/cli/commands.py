@@ -19,7 +19,14 @@ DataFile = Annotated[
 ]
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.dinr", help="A run file that `fit` has written.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
-Dataset = Annotated[str | None, typer.Option(help="Dataset to open, in a file that holds several.")]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        "--variable",
+        help="Dataset to open, in a file that holds several; several on one grid as channels of one field: u,v,w.",
+    ),
+]
 Axes = Annotated[str | None, typer.Option(help="Letters t, z, y, x, c of the stored array's dimensions, as in zyxc.")]
 VoxelSize = Annotated[
     str | None, typer.Option(help="Voxel size, one number or one per axis (z,y,x), if the file lies.")
@@ -37,6 +44,10 @@ Factor = Annotated[str | None, typer.Option(help="Voxels per old voxel, one numb
 NewSize = Annotated[str | None, typer.Option("--voxel-size", help="New voxel size, one number or one per axis.")]
 NewShape = Annotated[str | None, typer.Option("--shape", help="New shape, as Z,Y,X.")]
 Box = Annotated[str | None, typer.Option(help="Part to export: START:STOP in world units for each axis.")]
+Times = Annotated[
+    str | None,
+    typer.Option(help="Frames of a field with time: 2x, START:STOP:STEP, instants 0.5,1,1.5, or dates with / between."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 
@@ -70,7 +81,9 @@ def fit(
     goal: Annotated[float | None, typer.Option(help="Stop at this held-out PSNR in dB.")] = None,
     patience: Annotated[int | None, typer.Option(help="Stop after so many looks without a better score.")] = None,
     holdout: Annotated[float | None, typer.Option(help="Share of voxels never trained on, such as 0.02.")] = None,
-    holdout_scheme: Annotated[str | None, typer.Option(help="random, blocks or planes (every second one).")] = None,
+    holdout_scheme: Annotated[
+        str | None, typer.Option(help="random, blocks, planes (every second one) or frames (whole moments).")
+    ] = None,
     family: Annotated[
         str | None,
         typer.Option(help="dinr-siren, dinr-ffnet, siren, ffnet or probe (by trial)."),
@@ -137,6 +150,7 @@ def export(
     voxel_size: NewSize = None,
     shape: NewShape = None,
     box: Box = None,
+    times: Times = None,
     dtype: Annotated[str, typer.Option(help="Type of the values, such as float32 or int16.")] = "float32",
     compression: Annotated[str, typer.Option(help="gzip or none, where the format has a choice.")] = "",
     stack: Annotated[
@@ -153,7 +167,7 @@ def export(
     """Writes the field on any grid, with its physical coordinates."""
     from dinr_studio.cli import exporting
 
-    target = _target(factor, voxel_size, shape, box)
+    target = {**_target(factor, voxel_size, shape, box), "times": times}
     left = "resume" if resume else "discard" if force else "refuse"
     options = {"dtype": dtype, "compression": compression, "force": force, "left": left}
     if stack:

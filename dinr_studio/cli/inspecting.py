@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from dinr_studio.coordinates import SPATIAL_AXES, Orientation
+from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, Grid, Orientation
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.atomic import atomic_output
 from dinr_studio.samples import SAMPLES, sample_path
@@ -43,6 +43,8 @@ def describe(file: str, options: dict[str, Any]) -> dict[str, Any]:
         "channel_names": list(volume.channel_names),
         "dtype": str(volume.values.dtype),
         "value_range": list(volume.value_range),
+        "channel_ranges": [list(ends) for ends in volume.channel_ranges],
+        "frames": _frames(grid),
         "sampled": volume.is_stored,
         "value_unit": volume.value_unit,
         "missing_share": volume.missing_share,
@@ -66,7 +68,6 @@ def print_description(described: dict[str, Any]) -> None:
     extent = " x ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["extent"], units, strict=True))
     turned = described["orientation"]
     own = "" if turned is None else ", along the volume's own axes"
-    low, high = described["value_range"]
     of_sample = " (of a sample: the file is too large to be read whole)" * described["sampled"]
     lines = {
         "file": described["file"],
@@ -76,16 +77,50 @@ def print_description(described: dict[str, Any]) -> None:
         "voxel size": size,
         "origin": f"{origin} (centre of the first voxel{own})",
         "extent": extent,
+        **({} if described["frames"] is None else {"time": _frames_in_words(described["frames"])}),
         **({} if turned is None else {"orientation": _orientation_in_words(turned)}),
         "channels": f"{described['channels']} {' '.join(described['channel_names'])}".strip(),
         "type": described["dtype"],
-        "values": f"{low:g} to {high:g} {described['value_unit']}".rstrip() + of_sample,
+        "values": _values_in_words(described) + of_sample,
         "missing": f"{100 * described['missing_share']:.2f} %{of_sample}",
     }
     for name, text in lines.items():
         typer.echo(f"{name:>11}  {text}")
     for note in described["notes"]:
         typer.echo(f"{'note':>11}  {note}")
+
+
+def _values_in_words(described: dict[str, Any]) -> str:
+    """The range of the values, of each channel where there are several."""
+    names, unit = described["channel_names"], described["value_unit"]
+    ranges = [f"{low:g} to {high:g}" for low, high in described["channel_ranges"]]
+    if len(ranges) > 1:
+        ranges = [f"{names[i] if i < len(names) else f'channel {i + 1}'} {text}" for i, text in enumerate(ranges)]
+    return f"{', '.join(ranges)} {unit}".rstrip()
+
+
+def _frames(grid: Grid) -> dict[str, Any] | None:
+    """Count, step and first and last moment of a grid with time, in its unit."""
+    if TIME_AXIS not in grid.axes:
+        return None
+    at = grid.axes.index(TIME_AXIS)
+    moments = grid.axis_positions(at)
+    return {
+        "count": grid.shape[at],
+        "step": grid.voxel_size[at],
+        "unit": grid.units[at],
+        "first": float(moments[0]),
+        "last": float(moments[-1]),
+        "first_date": grid.moment(float(moments[0])),
+        "last_date": grid.moment(float(moments[-1])),
+    }
+
+
+def _frames_in_words(frames: dict[str, Any]) -> str:
+    unit = frames["unit"] or "frames of unknown length"
+    text = f"{frames['count']} frames, one every {frames['step']:g} {unit}, from {frames['first']:g} to "
+    text += f"{frames['last']:g} {frames['unit']}".rstrip()
+    return f"{text} ({frames['first_date']} to {frames['last_date']})" if frames["first_date"] else text
 
 
 def _orientation(orientation: Orientation | None) -> dict[str, Any] | None:

@@ -36,15 +36,29 @@ def print_scores(result: dict[str, Any]) -> None:
     rows = {"field": held, **{f"{name} interpolation": scores for name, scores in held["interpolation"].items()}}
     if held.get("stacked") is not None:
         rows["field with spline"] = held["stacked"]
-    typer.echo(f"On {held['voxels']:,} held-out voxels (data range {held['data_range']:g}):")
+    channels = held.get("by_channel", [])
+    mixed = len({channel["unit"] for channel in channels}) > 1
+    measured = "each channel in shares of its own range" if mixed else f"data range {held['data_range']:g}"
+    typer.echo(f"On {held['voxels']:,} held-out {held.get('of', 'voxels')} ({measured}):")
     typer.echo(f"{'':<22}{'PSNR (dB)':>10}{'SSIM':>9}{'MAE':>12}{'relative L2':>13}")
     for name, scores in rows.items():
         similarity = "-" if scores["ssim"] is None else f"{scores['ssim']:.4f}"
         typer.echo(
             f"{name:<22}{scores['psnr']:>10.2f}{similarity:>9}{scores['mae']:>12.4g}{scores['relative_l2']:>13.4g}"
         )
+    _print_channels(channels)
     typer.echo(held["verdict"])
     typer.echo(f"On training voxels the field has {train:.2f} dB.")
+
+
+def _print_channels(channels: list[dict[str, Any]]) -> None:
+    """A line on each channel, by its own range."""
+    for channel in channels:
+        best = max(channel["interpolation"], key=lambda name: channel["interpolation"][name]["psnr"])
+        typer.echo(
+            f"  {channel['name']}: {channel['psnr']:.2f} dB of its range {channel['data_range']:.4g} {channel['unit']}"
+            f" ({best} interpolation {channel['interpolation'][best]['psnr']:.2f} dB), MAE {channel['mae']:.4g}"
+        )
 
 
 def draw_slice(

@@ -54,6 +54,7 @@ def arranged(content: Content) -> tuple[Values, Grid]:
         units=tuple(content.units.get(axis, "") for axis in letters),
         axes=tuple(letters),
         orientation=content.orientation if set(SPATIAL_AXES) <= set(letters) else None,
+        epoch=content.epoch if TIME_AXIS in letters else None,
     )
     return values, grid
 

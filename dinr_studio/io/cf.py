@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.coordinates import TIME_AXIS, Grid
+from dinr_studio.epoch import USUAL_CALENDARS, Epoch
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content
+from dinr_studio.io.frame_times import with_gaps_filled
 from dinr_studio.io.positions import Spacing, letter_of, short_unit, spacing, text_of
 
 MOST_DIMENSIONS = 5
@@ -33,7 +36,6 @@ OTHER_DIMENSIONS = {
     **dict.fromkeys(("nlat", "nj", "ny", "yc", "northing", "south_north"), "y"),
     **dict.fromkeys(("nlon", "ni", "nx", "xc", "easting", "west_east"), "x"),
 }
-USUAL_CALENDARS = frozenset({"", "standard", "gregorian", "proleptic_gregorian"})
 NOTHING_WRITTEN = 9.969209968386869e36  # what netCDF puts where floats were never written
 
 
@@ -142,12 +144,16 @@ def _placed(content: Content, dimensions: Sequence[str], attributes: Mapping[str
         variable = lookup(name)
         if letter == "c" or variable is None or variable.shape != (content.values.shape[i],):
             continue
-        units[letter], more = _unit(variable.attributes)
+        units[letter], more = axis_unit(variable.attributes)
         notes += more
         found = _spacing(variable, letter, lookup)
         if found is None:
             notes += (f"The positions along {letter} are no numbers that rise or fall; they were left out.",)
             continue
+        if letter == "t":
+            times, _ = unpacked(variable.load(), variable.attributes)
+            content, found = with_gaps_filled(content, i, times, found)
+            content = replace(content, epoch=epoch_of(variable.attributes))
         notes += found.notes
         origins[letter] = found.origin
         if found.size is not None:
@@ -169,7 +175,22 @@ def turned_round(content: Content, dimensions: tuple[int, ...]) -> Content:
     return replace(content, values=np.flip(content.values, dimensions), missing=absent)
 
 
-def _unit(attributes: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+def time_attributes(grid: Grid) -> dict[str, str]:
+    """Attributes of a time coordinate: its unit, with the date that it counts from where that is known."""
+    unit = grid.units[grid.axes.index(TIME_AXIS)]
+    if grid.epoch is None:
+        return {"units": unit}
+    return {"units": grid.epoch.since(unit), "calendar": grid.epoch.calendar or "standard"}
+
+
+def epoch_of(attributes: Mapping[str, Any]) -> Epoch | None:
+    """The date that times count from, or None."""
+    since = SINCE.fullmatch(text_of(attributes.get("units", "")).strip())
+    calendar = text_of(attributes.get("calendar", "")).strip().lower()
+    return None if since is None else Epoch(since[2].strip(), "" if calendar in USUAL_CALENDARS else calendar)
+
+
+def axis_unit(attributes: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     """The unit of an axis; of times "since" some date, which goes into a note."""
     unit = text_of(attributes.get("units", "")).strip()
     since = SINCE.fullmatch(unit)

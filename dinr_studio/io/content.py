@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Orientation
+from dinr_studio.epoch import Epoch
 from dinr_studio.errors import FileFormatError
 from dinr_studio.memory import available_bytes
 
 MOST_INFLATION = 1100  # what the usual compressions reach at the very best; a file that claims more is not honest
+MOST_GUESSED, SHORTEST_IMAGE = 4, 8  # channels, and rows or columns, of an array that says nothing of its axes
 DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tzyxc"}
 
 
@@ -51,7 +53,8 @@ class Content:
     letter; what is not there is not known. orientation: how z, y and x lie in space, where the file says so; origin is
     then along the volume's own axes. missing: of values' shape, True where the file has no value, whatever stands in
     values there; None where that shows in the values alone (NaN, fill). files: all that was read, where that is not
-    the one file or folder that was asked for. layout: of values that stay in the file.
+    the one file or folder that was asked for. layout: of values that stay in the file. epoch: the date that time counts
+    from, where the file says so.
     """
 
     values: Any
@@ -68,15 +71,22 @@ class Content:
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     layout: Layout | None = None
+    epoch: Epoch | None = None
 
 
-def default_axes(dimensions: int, path: Path) -> str:
-    """The axes of an array that says nothing of them."""
-    if dimensions not in DEFAULT_AXES:
+def default_axes(shape: Sequence[int], path: Path) -> tuple[str, tuple[str, ...]]:
+    """The axes of an array that says nothing of them, and a note where the last one is taken for channels.
+
+    That is where it has 2 to 4 entries and lies behind two that are an image's.
+    """
+    if len(shape) not in DEFAULT_AXES:
         raise FileFormatError(
-            f"The array in {path.name} has {dimensions} dimensions; 1 to 5 can be read: save the part you want."
+            f"The array in {path.name} has {len(shape)} dimensions; 1 to 5 can be read: save the part you want."
         )
-    return DEFAULT_AXES[dimensions]
+    if len(shape) in (3, 4) and 2 <= shape[-1] <= MOST_GUESSED and min(shape[-3:-1]) >= SHORTEST_IMAGE:
+        note = f"The last dimension, of {shape[-1]}, is taken as channels; state --axes if it is not."
+        return f"{DEFAULT_AXES[len(shape) - 1]}c", (note,)
+    return DEFAULT_AXES[len(shape)], ()
 
 
 def check_claim(path: Path, claimed: int, *, compressed: bool, stored: bool = False) -> None:

@@ -16,7 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.coordinates import TIME_AXIS
+from dinr_studio.epoch import Epoch
 from dinr_studio.errors import FileFormatError
+from dinr_studio.io.cf import axis_unit, epoch_of, time_attributes
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
 from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.isolation import check_harmless
@@ -86,7 +89,7 @@ def _opened(path: Path, file: Any, entry: DatasetEntry, *, in_memory: bool = Tru
 
 def _described(path: Path, file: Any, stored: Any) -> Content:
     """All of a dataset but its values, which are left in the file."""
-    axes = _axes(stored, path)
+    axes, guesses = _axes(stored, path)
     positions = _positions(file, stored, axes)
     fill, scale, offset = _packing(stored)
     return Content(
@@ -100,8 +103,9 @@ def _described(path: Path, file: Any, stored: Any) -> Content:
         fill=fill,
         orientation=orientation_of(stored.attrs),
         dataset=stored.name.strip("/"),
-        notes=positions.notes,
+        notes=guesses + positions.notes,
         layout=Layout(stored.chunks, tuple(positions.falling), scale, offset),
+        epoch=positions.epoch,
     )
 
 
@@ -134,7 +138,7 @@ def try_hdf5(path: str) -> None:
     with h5py.File(path, "r") as file:
         for _, stored in _datasets(file, "", 0):
             try:
-                _positions(file, stored, _axes(stored, Path(path)))
+                _positions(file, stored, _axes(stored, Path(path))[0])
                 left -= stored.size * stored.dtype.itemsize
                 if left > 0 and not stored.external and not stored.is_virtual:
                     stored[...]
@@ -180,17 +184,17 @@ def _is_scale(dataset: Any) -> bool:
     return bool(text_of(dataset.attrs.get("CLASS", "")) == "DIMENSION_SCALE" or dataset.name.endswith("_bnds"))
 
 
-def _axes(stored: Any, path: Path) -> str:
-    """Axis letters from the `axes` attribute or the names of dimension scales, else the usual ones."""
+def _axes(stored: Any, path: Path) -> tuple[str, tuple[str, ...]]:
+    """Axis letters by the `axes` attribute or names of dimension scales, else the usual ones; notes on guesses."""
     dimensions = stored.ndim
     declared = stored.attrs.get("axes", "")
     letters = "".join(text_of(part) for part in np.ravel(declared)).lower().replace(",", "").replace(" ", "")
     if len(letters) == dimensions and set(letters) <= set(AXIS_WORDS) and len(set(letters)) == dimensions:
-        return letters
+        return letters, ()
     named = [letter_of(_dimension_name(stored, i)) for i in range(dimensions)]
     if None not in named and len(set(named)) == dimensions:
-        return "".join(str(letter) for letter in named)
-    return default_axes(dimensions, path)
+        return "".join(str(letter) for letter in named), ()
+    return default_axes(stored.shape, path)
 
 
 def _dimension_name(stored: Any, axis: int) -> str:
@@ -207,13 +211,14 @@ def _scale(stored: Any, axis: int) -> Any:
 
 
 class _Positions(NamedTuple):
-    """Voxel sizes, origins and units by axis letter; notes; and the dimensions along which positions fall."""
+    """Sizes, origins and units by axis letter; notes; dimensions along which positions fall; the date of time 0."""
 
     sizes: dict[str, float]
     origins: dict[str, float]
     units: dict[str, str]
     notes: tuple[str, ...]
     falling: tuple[int, ...]
+    epoch: Epoch | None
 
 
 def _positions(file: Any, stored: Any, axes: str) -> _Positions:
@@ -221,12 +226,15 @@ def _positions(file: Any, stored: Any, axes: str) -> _Positions:
     sizes, origins, units = from_attributes({**dict(file.attrs), **dict(stored.attrs)}, axes)
     notes: tuple[str, ...] = ()
     falling: tuple[int, ...] = ()
+    epoch = None
     for i, letter in enumerate(axes):
         scale = _scale(stored, i)
         if letter == "c" or scale is None or scale.shape != (stored.shape[i],) or scale.dtype.kind not in "iuf":
             continue
         if "units" in scale.attrs:
             units[letter] = text_of(scale.attrs["units"])
+        if letter == TIME_AXIS and (epoch := epoch_of(scale.attrs)) is not None:
+            units[letter], _ = axis_unit(scale.attrs)
         found = spacing(scale[...], letter)
         if found is None:
             notes += (f"The positions along {letter} are no numbers that rise or fall; they were left out.",)
@@ -236,7 +244,7 @@ def _positions(file: Any, stored: Any, axes: str) -> _Positions:
         falling += (i,) if found.falling else ()
         if found.size is not None:
             sizes[letter] = found.size
-    return _Positions(sizes, origins, units, notes, falling)
+    return _Positions(sizes, origins, units, notes, falling, epoch)
 
 
 def _packing(stored: Any) -> tuple[float | None, float, float]:
@@ -296,7 +304,7 @@ class Hdf5Writer:
             self._values.attrs["notes"] = "\n".join(header.notes)
         for i, axis in enumerate(grid.axes):
             self._file[axis] = grid.axis_positions(i)
-            self._file[axis].attrs["units"] = grid.units[i]
+            self._file[axis].attrs.update(time_attributes(grid) if axis == TIME_AXIS else {"units": grid.units[i]})
             self._file[axis].make_scale(axis)
             self._values.dims[i].label = axis
             self._values.dims[i].attach_scale(self._file[axis])

@@ -54,6 +54,14 @@ def lost_channel_names(header: VolumeHeader, name: str) -> tuple[str, ...]:
     return (f"{name} has no place for the names of the channels.",) * bool(header.channel_names)
 
 
+def lost_epoch(grid: Grid, name: str) -> tuple[str, ...]:
+    """What a format loses that knows times but no dates."""
+    if grid.epoch is None or TIME_AXIS not in grid.axes:
+        return ()
+    unit = grid.units[grid.axes.index(TIME_AXIS)]
+    return (f"{name} has no place for dates; times were written in {grid.epoch.since(unit)} all the same.",)
+
+
 def check_single_time(grid: Grid, name: str) -> None:
     """OutputError where there are frames and a format holds one."""
     if TIME_AXIS in grid.axes:

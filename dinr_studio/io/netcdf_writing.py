@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import TIME_AXIS
+from dinr_studio.io.cf import time_attributes
 from dinr_studio.io.hdf5 import CHUNK_VALUES, COMPRESSIONS
 from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.losses import check_type, lost_orientation
@@ -67,6 +68,8 @@ class NetcdfWriter:
         unit = grid.units[axis]
         standard = "time" if name == TIME_AXIS else STANDARD_NAMES.get(unit)
         described = {"axis": name.upper(), "units": unit, "standard_name": standard, "bounds": f"{name}_bounds"}
+        if name == TIME_AXIS:
+            described |= time_attributes(grid)
         variable.attrs.update({key: value for key, value in described.items() if value})
         half = grid.voxel_size[axis] / 2
         faces = np.stack([positions - half, positions + half], axis=1)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dinr_studio.affine import affine_of
 from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.io.lengths import SECONDS, all_lengths, in_unit
-from dinr_studio.io.losses import check_type, lost_channel_names, lost_lengths, lost_value_unit
+from dinr_studio.io.losses import check_type, lost_channel_names, lost_epoch, lost_lengths, lost_value_unit
 from dinr_studio.io.optional import needed
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
@@ -40,7 +40,7 @@ def lost_in_nifti(header: VolumeHeader) -> tuple[str, ...]:
         lost += ("NIfTI places every volume in a patient; x, y and z were written as right, anterior and superior.",)
     if TIME_AXIS in grid.axes and (unit := grid.units[grid.axes.index(TIME_AXIS)]) not in SECONDS:
         lost += (f"NIfTI measures time in seconds; {unit or 'unknown units'} were written as plain numbers.",)
-    return lost + lost_value_unit(header, "NIfTI") + lost_channel_names(header, "NIfTI")
+    return lost + lost_epoch(grid, "NIfTI") + lost_value_unit(header, "NIfTI") + lost_channel_names(header, "NIfTI")
 
 
 def _unit(grid: Grid) -> str:

@@ -27,7 +27,8 @@ def read_npy(path: Path, dataset: str | None) -> Content:
     entry = list_npy(path)[0]
     check_claim(path, _bytes(entry), compressed=False)
     values = np.load(path, allow_pickle=False)
-    return Content(values, default_axes(values.ndim, path), dataset=entry.name)
+    axes, notes = default_axes(values.shape, path)
+    return Content(values, axes, dataset=entry.name, notes=notes)
 
 
 def map_npy(path: Path, dataset: str | None) -> Content:
@@ -35,7 +36,8 @@ def map_npy(path: Path, dataset: str | None) -> Content:
     entry = list_npy(path)[0]
     check_claim(path, _bytes(entry), compressed=False, stored=True)
     values = np.load(path, mmap_mode="r", allow_pickle=False)
-    return Content(values, default_axes(values.ndim, path), dataset=entry.name, layout=Layout())
+    axes, notes = default_axes(values.shape, path)
+    return Content(values, axes, dataset=entry.name, notes=notes, layout=Layout())
 
 
 def list_npz(path: Path) -> list[DatasetEntry]:
@@ -57,7 +59,8 @@ def read_npz(path: Path, dataset: str | None) -> Content:
     check_claim(path, _bytes(entry), compressed=True)
     with np.load(path, allow_pickle=False) as arrays:
         values = arrays[entry.name]
-    return Content(values, default_axes(values.ndim, path), dataset=entry.name)
+    axes, notes = default_axes(values.shape, path)
+    return Content(values, axes, dataset=entry.name, notes=notes)
 
 
 def _npy_header(path: Path, file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:

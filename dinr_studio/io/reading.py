@@ -34,6 +34,7 @@ from dinr_studio.io.arranging import Values, arranged, checked_axes, cropped, on
 from dinr_studio.io.content import Content, DatasetEntry
 from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
+from dinr_studio.io.joining import joined, names_in
 from dinr_studio.io.masks import with_mask
 from dinr_studio.io.tables import TABLES, is_sample_archive, open_samples
 from dinr_studio.io.unfinished import is_unfinished
@@ -136,14 +137,15 @@ def open_volume(
     """The volume in a file; what is given here overrides what the file says.
 
     path: a file, a folder or a pattern (slices/*.tif) of files that are one volume, or sample:NAME. dataset: its name
-    among several in there. axes: one letter of t, z, y, x, c for each dimension of the stored array. voxel_size: one
-    number for all spatial axes, or one for each axis (t, z, y, x order), in `unit`. fill: the value that means missing.
-    channel: keep only this one, counted from 0. crop: START and STOP index for each axis of the volume, of the part to
-    keep. stored: whether the values stay in the file and are read as they are needed; by default where they would fill
-    a good part of memory, and the format allows it. mask: a second file on the same grid, whose zeros (or False, or
-    NaN) mark voxels that count as missing; its fingerprint goes into the volume's. position_columns, value_columns: of
-    a table of samples, names separated by commas; the volume then carries the samples, and voxel_size is that of the
-    volume made of them, while their positions stay.
+    among several in there, or the names, separated by commas, of several on one grid that become channels of one.
+    axes: one letter of t, z, y, x, c for each dimension of the stored array. voxel_size: one number for all spatial
+    axes, or one for each axis (t, z, y, x order), in `unit`. fill: the value that means missing. channel: keep only
+    this one, counted from 0. crop: START and STOP index for each axis of the volume, of the part to keep. stored:
+    whether the values stay in the file and are read as they are needed; by default where they would fill a good part
+    of memory, and the format allows it. mask: a second file on the same grid, whose zeros (or False, or NaN) mark
+    voxels that count as missing; its fingerprint goes into the volume's. position_columns, value_columns: of a table
+    of samples, names separated by commas; the volume then carries the samples, and voxel_size is that of the volume
+    made of them, while their positions stay.
     Raises FileFormatError, DataError or ConfigError in one sentence.
     """
     path = resolve(path)
@@ -155,8 +157,11 @@ def open_volume(
             )
         chosen = {"voxel_size": voxel_size, "unit": unit, "fill": fill, "channel": channel, "crop": crop}
         return _samples_in(path, kind, (position_columns, value_columns), chosen)
-    read = _reader(path, kind, dataset, stored if mask is None else False)
-    content = guarded(path, lambda: read(path, dataset))
+    names_chosen: tuple[str, ...] = guarded(path, lambda: names_in(dataset, lambda: READERS[kind][1](path)))
+    read = _reader(path, kind, names_chosen or (dataset,), stored if mask is None else False)
+    content: Content = guarded(
+        path, lambda: joined(read, path, names_chosen) if len(names_chosen) > 1 else read(path, dataset)
+    )
     if axes is not None:
         content = replace(content, axes=checked_axes(axes, content))
     known = fingerprint(path, content.files)
@@ -171,7 +176,7 @@ def open_volume(
     if isinstance(values, StoredValues):
         values = replace(values, fill=fill)
     source = Provenance(str(path.absolute()), known, kind, content.dataset, content.notes)
-    described = {"value_unit": content.value_unit, "channel_names": names, "provenance": source}
+    described: dict[str, Any] = {"value_unit": content.value_unit, "channel_names": names, "provenance": source}
     volume: Volume = guarded(path, lambda: make_volume(values, grid, fill=fill, absent=absent, **described))
     return volume
 
@@ -299,10 +304,12 @@ def holds_samples(path: Path, kind: str, dataset: str | None = None, columns: st
     return False
 
 
-def _reader(path: Path, kind: str, dataset: str | None, stored: bool | None) -> Callable[[Path, str | None], Content]:
+def _reader(
+    path: Path, kind: str, datasets: Sequence[str | None], stored: bool | None
+) -> Callable[[Path, str | None], Content]:
     """The reader of a format that takes all values into memory, or the one that leaves them in the file."""
-    if stored is None:
-        stored = kind in STORED_READERS and _bytes_of(path, kind, dataset) > MEMORY_SHARE * available_bytes()
+    if stored is None and kind in STORED_READERS:
+        stored = sum(_bytes_of(path, kind, name) for name in datasets) > MEMORY_SHARE * available_bytes()
     if not stored:
         return READERS[kind][0]
     if kind not in STORED_READERS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.channels import name_and_unit
 from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS
 from dinr_studio.errors import ConfigError, FileFormatError
 from dinr_studio.volume import MAX_CHANNELS
@@ -36,7 +36,6 @@ COUNTERS = (  # numbers that tell rows apart and measure nothing
     "", "id", "index", "idx", "no", "no.", "nr", "number", "row", "station", "station_id", "point", "point_id",
     "unnamed: 0", "i", "j", "k", "flag", "flags", "mask", "year", "month", "day", "hour", "minute", "second",
 )  # fmt: skip
-UNIT = re.compile(r"^(.*?)\s*[\[(]([^\])]*)[\])]$", re.DOTALL)
 MOST_LISTED = 20
 
 
@@ -61,12 +60,6 @@ class Choice:
     axes: Mapping[str, int]
     values: tuple[int, ...]
     notes: tuple[str, ...] = ()
-
-
-def name_and_unit(header: str) -> tuple[str, str]:
-    """A header such as `x [mm]` or `x (mm)` in two; the unit is "" where there is none."""
-    match = UNIT.match(header.strip())
-    return (match[1].strip(), match[2].strip()) if match else (header.strip(), "")
 
 
 def axis_unit(header: str) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.binning import volume_of_samples
+from dinr_studio.channels import labelled, name_and_unit
+from dinr_studio.epoch import Epoch
 from dinr_studio.errors import ConfigError, DataError, FileFormatError
 from dinr_studio.io.content import check_claim
 from dinr_studio.io.isolation import check_harmless
@@ -24,7 +26,6 @@ from dinr_studio.io.table_columns import (
     Kind,
     axis_unit,
     choose_columns,
-    name_and_unit,
     plain_name,
 )
 from dinr_studio.io.text_tables import text_columns
@@ -88,22 +89,25 @@ def read_table(
         chosen = chosen[channel : channel + 1]
     arrays, left_out = _complete_rows(path, columns, choice, chosen, fill)
     units = [axis_unit(columns.names[at]) for at in choice.axes.values()]
-    notes = (*columns.notes, *choice.notes, *left_out)
+    notes, epoch = (*columns.notes, *choice.notes, *left_out), None
     for i, at in enumerate(choice.axes.values()):
         if columns.kinds[at] == "time":
             first = arrays[i].min()
             arrays[i], units[i] = arrays[i] - first, "s"
-            notes += (f"{columns.names[at]} counts from {datetime.fromtimestamp(first, UTC).isoformat()}",)
+            start = datetime.fromtimestamp(first, UTC)
+            notes += (f"{columns.names[at]} counts from {start.isoformat()}",)
+            epoch = Epoch(start.replace(tzinfo=None).isoformat(sep=" "))
     named = [name_and_unit(columns.names[at]) for at in chosen]
-    value_units = {unit for _, unit in named}
+    labels, value_unit = labelled(*zip(*named, strict=True))
     return SampleTable(
         positions=np.stack(arrays[: len(units)], axis=-1),
         values=np.stack(arrays[len(units) :], axis=-1),
         axes=tuple(choice.axes),
         units=tuple(units),
-        channel_names=tuple(name for name, _ in named),
-        value_unit=value_units.pop() if len(value_units) == 1 else "",
+        channel_names=labels,
+        value_unit=value_unit,
         notes=notes,
+        epoch=epoch,
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.channels import COLOURS
 from dinr_studio.errors import FileFormatError, OutputError
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
-from dinr_studio.io.losses import lost_orientation
+from dinr_studio.io.losses import lost_epoch, lost_orientation
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
 WRITTEN_TYPES = ("float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32")
@@ -40,8 +42,9 @@ def read_tiff(path: Path, dataset: str | None) -> Content:
         axes, kept, notes = _axes(series, path)
         values = series.asarray()
         sizes, origins, units = _spacing(file, series)
+        names = _channel_names(file, series, axes)
     values = values.reshape([values.shape[i] for i in kept])
-    return Content(values, axes, sizes, origins, units, dataset=entry.name, notes=notes)
+    return Content(values, axes, sizes, origins, units, channel_names=names, dataset=entry.name, notes=notes)
 
 
 def map_tiff(path: Path, dataset: str | None) -> Content:
@@ -55,6 +58,7 @@ def map_tiff(path: Path, dataset: str | None) -> Content:
         check_claim(path, int(series.nbytes), compressed=int(file.pages[0].compression) != 1, stored=True)
         axes, kept, notes = _axes(series, path)
         sizes, origins, units = _spacing(file, series)
+        names = _channel_names(file, series, axes)
         if series.dataoffset is None:
             raise FileFormatError(
                 f"{path.name} is compressed, or scattered through its file, and too large to be read whole; save it "
@@ -62,14 +66,16 @@ def map_tiff(path: Path, dataset: str | None) -> Content:
             )
     values = tifffile.memmap(path, series=number, mode="r")
     values = values.reshape([values.shape[i] for i in kept])
-    return Content(values, axes, sizes, origins, units, dataset=entry.name, notes=notes, layout=Layout())
+    found = Content(values, axes, sizes, origins, units, channel_names=names, dataset=entry.name, notes=notes)
+    return replace(found, layout=Layout())
 
 
 def _axes(series: Any, path: Path) -> tuple[str, list[int], tuple[str, ...]]:
     """Axis letters, the dimensions they stand for, and notes; dimensions of length one without a letter are dropped."""
     shape, names = series.shape, series.axes.upper()
     if len(names) != len(shape):
-        return default_axes(len(shape), path), list(range(len(shape))), ()
+        axes, notes = default_axes(shape, path)
+        return axes, list(range(len(shape))), notes
     kept = [i for i, name in enumerate(names) if shape[i] > 1 or name in "YX"]
     shape, names = tuple(shape[i] for i in kept), [names[i] for i in kept]
     letters = [LETTERS.get(name) for name in names]
@@ -93,12 +99,34 @@ def _spacing(file: Any, series: Any) -> tuple[dict[str, float], dict[str, float]
     return {}, {}, {}
 
 
-def _ome_spacing(file: Any, index: int) -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
-    """Sizes, position of the first plane, and units of an image in OME metadata."""
+def _channel_names(file: Any, series: Any, axes: str) -> tuple[str, ...]:
+    """Names of the channels: colours of a picture, or what OME metadata call them, where all have a name."""
+    import tifffile
+
+    if "c" not in axes:
+        return ()
+    if series.axes.upper().endswith("S") and series.keyframe.photometric == tifffile.PHOTOMETRIC.RGB:
+        return COLOURS if series.shape[-1] == len(COLOURS) else ()
+    if not file.is_ome:
+        return ()
+    pixels = _ome_pixels(file, series.index)
+    channels = pixels.get("Channel", [])
+    names = [str(one.get("Name", "")) for one in (channels if isinstance(channels, list) else [channels])]
+    return tuple(names) if all(names) and len(names) == series.shape[series.axes.upper().find("C")] else ()
+
+
+def _ome_pixels(file: Any, index: int) -> dict[str, Any]:
+    """What OME metadata say of an image's pixels."""
     import tifffile
 
     images = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]
-    pixels = (images[index] if isinstance(images, list) else images)["Pixels"]
+    pixels: dict[str, Any] = (images[index] if isinstance(images, list) else images)["Pixels"]
+    return pixels
+
+
+def _ome_spacing(file: Any, index: int) -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
+    """Sizes, position of the first plane, and units of an image in OME metadata."""
+    pixels = _ome_pixels(file, index)
     planes = pixels.get("Plane", {})
     first = planes[0] if isinstance(planes, list) and planes else planes if isinstance(planes, dict) else {}
     sizes, origins, units = {}, {}, {}
@@ -113,6 +141,8 @@ def _ome_spacing(file: Any, index: int) -> tuple[dict[str, float], dict[str, flo
     step = _positive(pixels.get("TimeIncrement"))
     if step is not None:
         sizes["t"], units["t"] = step, str(pixels.get("TimeIncrementUnit", "s"))
+        if str(first.get("DeltaTUnit", "s")) == units["t"] and np.isfinite(start := float(first.get("DeltaT", 0.0))):
+            origins["t"] = start
     return sizes, origins, units
 
 
@@ -159,7 +189,7 @@ def lost_in_tiff(header: VolumeHeader) -> tuple[str, ...]:
         lost.append(f"TIFF has no place for the value's unit ({header.value_unit}).")
     if any(in_metres(header.grid.units[i]) is None for i in header.grid.spatial):
         lost.append("OME-TIFF knows units of length only; voxel sizes were written as plain numbers.")
-    return tuple(lost) + lost_orientation(header.grid, "TIFF")
+    return tuple(lost) + lost_orientation(header.grid, "TIFF") + lost_epoch(header.grid, "TIFF")
 
 
 class TiffWriter:
@@ -227,7 +257,9 @@ def _ome_metadata(header: VolumeHeader) -> dict[str, Any]:
     position: dict[str, Any] = {}
     for i, axis in enumerate(grid.axes):
         if axis == "t":
-            metadata["TimeIncrement"], metadata["TimeIncrementUnit"] = grid.voxel_size[i], grid.units[i] or "s"
+            unit = grid.units[i] or "s"
+            metadata["TimeIncrement"], metadata["TimeIncrementUnit"] = grid.voxel_size[i], unit
+            position["DeltaT"], position["DeltaTUnit"] = list(_plane_positions(header, i, planes)), [unit] * planes
             continue
         known = in_metres(grid.units[i]) is not None
         unit = OME_UNITS.get(grid.units[i], grid.units[i]) if known else "reference frame"

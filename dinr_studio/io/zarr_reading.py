@@ -163,7 +163,7 @@ def _of_array(store: ZarrStore, content: Content, array: StoredArray, found: _Fo
             )
 
         return cf.content_of(content, array.dimension_names, _with_fill(array), variable)
-    axes = default_axes(len(array.shape), store.path)
+    axes, notes = default_axes(array.shape, store.path)
     sizes, origins, units = from_attributes({**found.attributes.get(group, {}), **attributes}, axes)
     return replace(
         content,
@@ -172,6 +172,7 @@ def _of_array(store: ZarrStore, content: Content, array: StoredArray, found: _Fo
         origin=origins,
         units=units,
         value_unit=_value_unit(array, found.attributes.get(group, {})),
+        notes=content.notes + notes,
     )
 
 

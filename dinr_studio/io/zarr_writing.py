@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.errors import OutputError
-from dinr_studio.io.losses import lost_orientation
+from dinr_studio.io.losses import lost_epoch, lost_orientation
 from dinr_studio.io.ngff import VERSION, WRITTEN_UNITS
 from dinr_studio.io.optional import needed
 from dinr_studio.io.writing import VolumeHeader
@@ -39,7 +39,7 @@ def lost_in_zarr(header: VolumeHeader) -> tuple[str, ...]:
     grid = header.grid
     if not 2 <= len(grid.spatial) <= 3:
         raise OutputError("OME-Zarr holds images and volumes, not lines; choose .h5 or .npy.")
-    lost = list(lost_orientation(grid, "OME-Zarr"))
+    lost = [*lost_orientation(grid, "OME-Zarr"), *lost_epoch(grid, "OME-Zarr")]
     units = sorted({unit for unit in grid.units if unit and unit not in WRITTEN_UNITS})
     if units:
         lost.append(f"OME-Zarr has no name for the unit {' and '.join(units)}; it was written as it is.")

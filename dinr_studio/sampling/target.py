@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, TypeVar
 
 from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.errors import ConfigError
+from dinr_studio.sampling.instants import with_instants, with_times
+
+T = TypeVar("T")
 
 EDGE = 1e-6  # of a voxel: what a box may miss a centre by
 
@@ -22,13 +26,30 @@ def target_grid(
     voxel_size: Sequence[float] | None = None,
     shape: Sequence[int] | None = None,
     box: Box | None = None,
+    times: str | None = None,
 ) -> Grid:
     """A grid that fills the same physical box as `grid`, or the part of it that `box` names.
 
     At most one of factor (new voxel = old / factor), voxel_size (world units) and shape; none keeps the voxel size. One
     number of the first two counts for all spatial axes and leaves time as it is. box: (start, stop) in world units for
-    each axis; the voxels whose centres lie within are taken. Raises ConfigError for what is not possible.
+    each axis; the voxels whose centres lie within are taken. times: moments of a field with time, as in `with_times`,
+    whatever the others say of that axis. Raises ConfigError for what is not possible.
     """
+    target = _resized(grid, factor, voxel_size, shape, box)
+    if times is None:
+        return target
+    timed, at = with_times(grid, times), grid.axes.index(TIME_AXIS)
+    return with_instants(replace_axis(target, grid, at), timed.axis_positions(at))
+
+
+def _resized(
+    grid: Grid,
+    factor: Sequence[float] | None,
+    voxel_size: Sequence[float] | None,
+    shape: Sequence[int] | None,
+    box: Box | None,
+) -> Grid:
+    """The grid without regard to times; see `target_grid`."""
     if sum(choice is not None for choice in (factor, voxel_size, shape)) > 1:
         raise ConfigError("Give only one of --factor, --voxel-size and --shape.")
     if box is not None:
@@ -43,6 +64,20 @@ def target_grid(
             raise ConfigError(f"The factor is {_listed(factor)}; it must be positive, such as 2.")
         return grid.upsampled(factors)
     return grid
+
+
+def replace_axis(grid: Grid, other: Grid, axis: int) -> Grid:
+    """A grid whose one axis is that of another grid."""
+
+    def put(old: tuple[T, ...], new: tuple[T, ...]) -> tuple[T, ...]:
+        return (*old[:axis], new[axis], *old[axis + 1 :])
+
+    return replace(
+        grid,
+        shape=put(grid.shape, other.shape),
+        voxel_size=put(grid.voxel_size, other.voxel_size),
+        origin=put(grid.origin, other.origin),
+    )
 
 
 def in_proportion(grid: Grid, what: Resolution, axis: int, number: float) -> tuple[float, ...]:

@@ -38,14 +38,24 @@ class StackedFigures(Figures):
     worthwhile: bool
 
 
+class ChannelFigures(Figures):
+    """The scores of one channel by itself, and of the field's rivals there by name."""
+
+    name: str
+    unit: str
+    data_range: float
+    interpolation: dict[str, Figures]
+
+
 class HeldOutFigures(Figures):
-    """The scores of the field on held-out voxels, and of its rivals by name; older runs have no `stacked`."""
+    """The scores of the field on held-out voxels, and of its rivals by name; older runs lack the optional parts."""
 
     voxels: Count
     data_range: float
     interpolation: dict[str, Figures]
     stacked: StackedFigures | None = None
     verdict: str
+    by_channel: tuple[ChannelFigures, ...] = ()
 
 
 class TrainFigures(Settings):

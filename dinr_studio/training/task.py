@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dinr_studio.analysis.held_out import held_out_mask
 from dinr_studio.analysis.judge import HeldOutReport, judge, judged_voxels, rival_scores
 from dinr_studio.analysis.outliers import isolated_outliers
-from dinr_studio.analysis.scores import Scores
+from dinr_studio.analysis.scores import Peak, Scores
 from dinr_studio.config import TrainingConfig
 from dinr_studio.coordinates import CoordinateMap
 from dinr_studio.errors import DataError
@@ -59,10 +59,9 @@ class Task(ABC):
     outliers: int
 
     @property
-    def data_range(self) -> float:
-        """Greatest less least present value, in the value's unit: the peak of every PSNR."""
-        low, high = self.volume.value_range
-        return high - low
+    def data_range(self) -> Peak:
+        """Greatest less least present value, in the value's unit: the peak of every PSNR; see `Volume.data_range`."""
+        return self.volume.data_range
 
     @property
     def scattered(self) -> int:

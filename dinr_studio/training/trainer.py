@@ -287,12 +287,12 @@ class Trainer:
         squares, own = 0.0, self.team.share(voxels)
         for start in range(0, len(own), EVALUATION_BATCH):
             chunk = own[start : start + EVALUATION_BATCH]
-            difference = self.predicted(chunk) - self.task.source.values(chunk)
+            difference = (self.predicted(chunk) - self.task.source.values(chunk)) / self.task.data_range
             squares += float(np.square(difference).sum())
         error = float(self.team.gathered(squares).sum()) / (len(voxels) * self.task.volume.channels)
         if not math.isfinite(error):
             return -math.inf
-        return 10 * math.log10(self.task.data_range**2 / max(error, 1e-30))
+        return -10 * math.log10(max(error, 1e-30))
 
     def predicted(self, voxels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         """The field's present values at flat voxel indices, (N, channels), in the data's unit."""

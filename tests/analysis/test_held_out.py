@@ -1,9 +1,12 @@
 """Held-out voxels: how many, where, and never a missing one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dinr_studio.analysis.held_out import HELD_OUT_SCHEMES, expected_share, held_out_mask
+from dinr_studio.analysis.interpolation import interpolate
 from dinr_studio.errors import DataError
 from dinr_studio.volume import make_volume
 
@@ -48,10 +51,58 @@ def test_holding_out_nothing_or_everything_is_refused_in_words(make_grid):
         held_out_mask(tiny, "planes", 0.5, seed=0)
 
 
-@pytest.mark.parametrize("scheme", HELD_OUT_SCHEMES)
+@pytest.mark.parametrize("scheme", [scheme for scheme in HELD_OUT_SCHEMES if scheme != "frames"])
 @pytest.mark.parametrize("length", [8, 9, 32])
 def test_the_expected_share_is_about_what_is_held_out(make_smooth_volume, scheme, length):
     volume = make_smooth_volume((length, 16, 20))
     held_out = held_out_mask(volume, scheme, 0.1, seed=0)
     assert expected_share(volume.grid, scheme, 0.1) == pytest.approx(held_out.mean(), abs=0.02)
     assert expected_share(volume.grid, scheme, 0) == 0
+
+
+@pytest.fixture
+def film(make_smooth_volume):
+    """Ten frames of 6 x 7 pixels."""
+    volume = make_smooth_volume((10, 6, 7))
+    return replace(volume, grid=replace(volume.grid, axes=("t", "y", "x"), orientation=None))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.9])
+def test_frames_are_held_out_whole_and_each_has_neighbours_that_are_not(film, share):
+    for seed in range(10):
+        mask = held_out_mask(film, "frames", share, seed=seed)
+        frames = mask.all(axis=(1, 2))
+        assert np.array_equal(frames, mask.any(axis=(1, 2)))
+        assert not frames[[0, -1]].any()
+        assert not (frames[1:] & frames[:-1]).any()
+        assert 1 <= frames.sum() <= max(1, round(share * 10))
+    assert expected_share(film.grid, "frames", 0.2) == 0.2
+
+
+def test_frames_without_values_are_never_chosen(film):
+    absent = np.zeros(film.grid.shape, bool)
+    absent[[2, 3, 7]] = True
+    for seed in range(10):
+        mask = held_out_mask(film.without(absent), "frames", 0.3, seed=seed)
+        assert mask[[0, 2, 3, 7, 9]].sum() == 0
+        assert mask.any()
+
+
+def test_frames_cannot_be_held_out_of_what_has_none(make_smooth_volume, film):
+    with pytest.raises(DataError, match="with a time axis"):
+        held_out_mask(make_smooth_volume((8, 9, 10)), "frames", 0.1, seed=0)
+    with pytest.raises(DataError, match="4 are needed"):
+        held_out_mask(film.cropped((0, 0, 0), (3, 6, 7)), "frames", 0.1, seed=0)
+
+
+@pytest.mark.parametrize("method", ["linear", "cubic"])
+def test_frames_are_judged_by_interpolation_in_time_beside_land_that_has_no_values(film, method):
+    t, y, x = np.indices(film.grid.shape)
+    values = (2.0 * t * (1 + x) + y)[..., np.newaxis]
+    land = np.zeros(film.grid.shape, bool)
+    land[:, :2, :3] = True
+    volume = replace(film, values=values).without(land)
+    mask = held_out_mask(volume, "frames", 0.2, seed=1)
+    voxels = np.flatnonzero(mask)
+    found = interpolate(method, volume, mask, voxels)
+    np.testing.assert_allclose(found[:, 0], values.ravel()[voxels], atol=1e-9)

@@ -127,3 +127,14 @@ def test_what_tiff_cannot_carry_is_said_or_refused(tmp_path, make_grid):
     assert "length" in lost
     with pytest.raises(OutputError, match="float16"):
         lost_by(VolumeHeader(make_grid((3, 4)), 1, np.dtype("f2")), path)
+
+
+def test_channels_of_ome_and_colours_of_pictures_have_names(tmp_path):
+    values = np.random.default_rng(0).integers(0, 255, (2, 3, 4, 9, 8)).astype(np.uint8)
+    names = {"Channel": {"Name": ["DAPI", "GFP", "RFP"]}, "TimeIncrement": 2.0, "TimeIncrementUnit": "s"}
+    tifffile.imwrite(tmp_path / "cells.ome.tif", values, metadata={"axes": "TCZYX", **names})
+    volume = open_volume(tmp_path / "cells.ome.tif")
+    assert volume.channel_names == ("DAPI", "GFP", "RFP")
+    np.testing.assert_array_equal(volume.in_memory, values.transpose(0, 2, 3, 4, 1))
+    tifffile.imwrite(tmp_path / "picture.tif", values[0].transpose(1, 2, 3, 0)[0], photometric="rgb")
+    assert open_volume(tmp_path / "picture.tif").channel_names == ("red", "green", "blue")

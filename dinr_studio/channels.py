@@ -1,0 +1,66 @@
+"""Channels: the values that each voxel or sample has beside one another, their names and units, and what to show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNIT = re.compile(r"^(.*?)\s*[\[(]([^\])]*)[\])]$", re.DOTALL)
+COLOURS = ("red", "green", "blue")
+MOST_COMPONENTS = 3  # of a vector that has a magnitude
+
+MAGNITUDE: Literal["magnitude"] = "magnitude"
+COLOUR: Literal["colour"] = "colour"
+Component = int | Literal["magnitude", "colour"]  # a channel, counted from 0, or one number made of several
+
+
+def name_and_unit(label: str) -> tuple[str, str]:
+    """A label such as `x [mm]` or `x (mm)` in two; the unit is "" where there is none."""
+    match = UNIT.match(label.strip())
+    return (match[1].strip(), match[2].strip()) if match else (label.strip(), "")
+
+
+def labelled(names: Sequence[str], units: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Names of channels and the unit of them all; units that differ stand in the names, and that of all is ""."""
+    if len(set(units)) <= 1:
+        return tuple(names), next(iter(units), "")
+    return tuple(f"{name} [{unit}]" if unit else name for name, unit in zip(names, units, strict=True)), ""
+
+
+def unit_of(names: Sequence[str], value_unit: str, channel: int) -> str:
+    """The unit of a channel: that of all, or the one in its name."""
+    return value_unit or (name_and_unit(names[channel])[1] if channel < len(names) else "")
+
+
+def units_differ(names: Sequence[str], value_unit: str) -> bool:
+    """Whether channels are measured in different units, so that no number can be made of several of them."""
+    return not value_unit and len({name_and_unit(name)[1] for name in names}) > 1
+
+
+def have_magnitude(names: Sequence[str], value_unit: str, channels: int) -> bool:
+    """Whether channels can be the components of one vector: two or three of one unit that are no colours."""
+    return 2 <= channels <= MOST_COMPONENTS and not units_differ(names, value_unit) and tuple(names) != COLOURS
+
+
+def are_colours(names: Sequence[str], channels: int, dtype: np.dtype[Any]) -> bool:
+    """Whether channels are red, green and blue: by their names, or three of a picture's type that have none."""
+    if channels != len(COLOURS):
+        return False
+    return tuple(name.lower() for name in names) == COLOURS or (not names and dtype == np.uint8)
+
+
+def component(values: NDArray[Any], chosen: Component) -> NDArray[Any]:
+    """One number for each voxel, (...), of values (..., channels).
+
+    A channel as it is; the Euclidean norm of all; or, of colours, their mean, which is how bright they are.
+    """
+    if chosen == MAGNITUDE:
+        return np.asarray(np.linalg.norm(values.astype(np.float64), axis=-1))
+    if chosen == COLOUR:
+        return np.asarray(values.mean(axis=-1, dtype=np.float64))
+    found: NDArray[Any] = values[..., chosen]
+    return found

@@ -1,6 +1,9 @@
 """What all tests share: one torch thread, and small grids, volumes and fields that are known exactly."""
 
 import math
+import os
+import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +90,64 @@ def exact_field():
 def decibels():
     """PSNR in dB, written down once more for tests."""
     return lambda true, found, span: 10 * math.log10(span**2 / np.mean((np.asarray(found) - true) ** 2))
+
+
+class LimitedFiles:
+    """A folder in which files can be kept from growing, as a full disk does; any user may do that to his processes."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    @contextmanager
+    def left(self, size):
+        """Within the block no file of this process, or of one that it starts, grows beyond so many bytes."""
+        import resource
+
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class SmallDisk:
+    """A folder on a disk of its own, in memory, that can be filled."""
+
+    def __init__(self, mount):
+        self.mount, self.folder = mount, mount / "files"
+        self.folder.mkdir()
+
+    @contextmanager
+    def left(self, size):
+        """Within the block the disk has so many bytes left, in whole pages."""
+        free = os.statvfs(self.mount).f_bavail * os.statvfs(self.mount).f_frsize
+        ballast = self.mount / "ballast"
+        ballast.write_bytes(bytes(max(0, free - size)))
+        try:
+            yield
+        finally:
+            ballast.unlink()
+
+
+@pytest.fixture(params=["limited files", "small disk"])
+def disk(request, tmp_path):
+    """Something that can be full, by either way that there is; the second needs the right to mount."""
+    if request.param == "limited files":
+        pytest.importorskip("resource")
+        (tmp_path / "limited").mkdir()
+        yield LimitedFiles(tmp_path / "limited")
+        return
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(mount)]
+    try:
+        mounted = subprocess.run(command, check=False, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting a disk is not allowed here")
+    try:
+        yield SmallDisk(mount)
+    finally:
+        subprocess.run(["umount", "--lazy", str(mount)], check=True)

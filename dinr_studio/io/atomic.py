@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dinr_studio.errors import OutputError
+from dinr_studio.io.exchanging import exchange
 from dinr_studio.io.folders import is_zarr_store
+from dinr_studio.io.temporaries import new_folder, temporary_file, temporary_folder
 
 SPARE_BYTES = 16 << 20  # left free on the disk beside what a file needs
 LONGEST_NAME = 255  # bytes, on all common file systems
@@ -21,42 +22,42 @@ LONGEST_NAME = 255  # bytes, on all common file systems
 def atomic_output(path: Path, *, force: bool) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when the block ends well; on any exception nothing is left.
 
-    Without `force` an existing file is never replaced, not even one that appears meanwhile. Every refusal of the
-    operating system (disk full, no permission, folder missing) becomes an OutputError.
+    Without `force` an existing file is never replaced, not even one that appears meanwhile. A link stays one: what it
+    leads to is written. Every refusal of the operating system (disk full, no permission, folder missing) becomes an
+    OutputError.
     """
     path = Path(path)
     with refusals_in_words(path):
-        if path.is_dir():
-            raise OutputError(f"{path} is a folder; name a file.")
-        if path.exists() and not force:
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        _check_kind(path)
+        if os.path.lexists(path) and not force:
             raise _exists(path)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-    temporary = Path(name)
-    try:
-        with refusals_in_words(path):
+        with temporary_file(target) as temporary:
             yield temporary
-            _put_in_place(temporary, path, force)
-    finally:
-        temporary.unlink(missing_ok=True)
+            _put_in_place(temporary, target, force)
 
 
 @contextmanager
 def atomic_folder(path: Path, *, force: bool) -> Iterator[Path]:
     """As `atomic_output`, for a new folder, empty at first; `force` replaces a Zarr store and no other folder.
 
-    What was there is moved aside before the new folder takes its name, and deleted at the very end.
+    What was there changes names with the new folder, and is deleted at the very end.
     """
     path = Path(path)
     with refusals_in_words(path):
         check_replaced(path, force)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent))
-    try:
-        with refusals_in_words(path):
+        with temporary_folder(path) as temporary:
             yield temporary
+            complete_folder(temporary)
             put_folder_in_place(temporary, path, force)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_kind(path: Path) -> None:
+    """Raises OutputError where a name stands for something that no file may take the place of."""
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is no file but a device, a pipe or a socket; name a file.")
 
 
 def check_replaced(path: Path, force: bool) -> None:
@@ -71,8 +72,8 @@ def check_replaced(path: Path, force: bool) -> None:
         raise OutputError(f"{path} is a folder that is no Zarr store; it is never replaced: choose another name.")
 
 
-def put_folder_in_place(temporary: Path, path: Path, force: bool) -> None:
-    """Moves the finished folder to its name, with its files on the disk first and the usual permissions."""
+def complete_folder(temporary: Path) -> None:
+    """Puts a folder's files on the disk and gives it the usual permissions."""
     for place, _, names in os.walk(temporary):
         for name in names:
             with open(Path(place, name), "rb+") as content:
@@ -80,11 +81,20 @@ def put_folder_in_place(temporary: Path, path: Path, force: bool) -> None:
     mask = os.umask(0)
     os.umask(mask)
     os.chmod(temporary, 0o777 & ~mask)
+
+
+def put_folder_in_place(temporary: Path, path: Path, force: bool) -> None:
+    """Gives a complete folder its name; what had it before is then in the temporary one's place, or gone."""
     check_replaced(path, force)
     if not path.exists():
         os.rename(temporary, path)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent))
+    elif not exchange(temporary, path):
+        _replace_in_two_steps(temporary, path)
+
+
+def _replace_in_two_steps(temporary: Path, path: Path) -> None:
+    """Where there is no exchange: for a moment nothing has the name, and the old folder stands aside."""
+    aside = new_folder(path, ".old")
     try:
         os.rename(path, aside / path.name)
         try:
@@ -104,8 +114,8 @@ def check_place(path: Path) -> None:
     with refusals_in_words(path):
         if len(os.fsencode(path.name)) > LONGEST_NAME:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-        if path.is_dir() and not (path.suffix.lower() == ".zarr" and is_zarr_store(path)):
-            raise OutputError(f"{path} is a folder; name a file.")
+        if not (path.suffix.lower() == ".zarr" and path.is_dir() and is_zarr_store(path)):
+            _check_kind(path)
         os.listdir(path.parent)
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise PermissionError
@@ -163,6 +173,8 @@ def refusals_in_words(path: Path) -> Iterator[None]:
 def _in_words(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
         return f"The disk is full: {path} was not written; make room or choose another disk."
+    if error.errno == errno.EFBIG:
+        return f"{path} would be larger than a file may be here and was not written; choose another disk."
     if isinstance(error, FileNotFoundError):
         return f"The folder {Path(path).parent} does not exist; make it first or choose another."
     if isinstance(error, NotADirectoryError):
@@ -170,7 +182,7 @@ def _in_words(path: Path, error: OSError) -> str:
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return f"{path} may not be written (no permission); choose a folder that is yours."
     if error.errno == errno.ENAMETOOLONG:
-        return f"The file name {Path(path).name[:40]}... is too long; choose a shorter one."
+        return f"The name {Path(path).name[:40]}... or its folder's is too long; choose a shorter one."
     return f"{path} could not be written: {error.strerror or error}."
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from dinr_studio.errors import OutputError
-from dinr_studio.io.atomic import check_replaced, put_folder_in_place, refusals_in_words
+from dinr_studio.io.atomic import check_replaced, complete_folder, put_folder_in_place, refusals_in_words
 
 VALUES, DESCRIPTION, JOURNAL = "values", "description.json", re.compile(r"journal-\d+\.jsonl")
 SUFFIX = ".part"
@@ -127,12 +127,23 @@ def folder_in_parts(path: Path, description: Mapping[str, Any], *, force: bool, 
             partial.values.mkdir(exist_ok=True)
             try:
                 yield partial
-                put_folder_in_place(partial.values, path, force)
+                _finish(partial, path, force)
             except BaseException:
                 if not journaled(folder):
                     shutil.rmtree(folder, ignore_errors=True)
                 raise
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finish(partial: PartialFolder, path: Path, force: bool) -> None:
+    """Gives the content its name; what is left then, the old content perhaps, must not pass for the new one."""
+    complete_folder(partial.values)
+    (partial.folder / DESCRIPTION).unlink(missing_ok=True)
+    try:
+        put_folder_in_place(partial.values, path, force)
+    except BaseException:
+        partial.describe()
+        raise
 
 
 def _check_left(path: Path, description: Mapping[str, Any], left: Left) -> None:

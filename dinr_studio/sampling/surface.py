@@ -9,7 +9,7 @@ import math
 import multiprocessing
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -117,7 +117,8 @@ def serve(connection: Connection, task: SurfaceTask) -> None:
     except EOFError:  # the parent has given up
         return
     except Exception as error:
-        connection.send(error)
+        with suppress(OSError):  # the parent was killed
+            connection.send(error)
 
 
 def _be_first_to_go() -> None:

@@ -19,13 +19,14 @@ import torch
 from dinr_studio import __version__
 from dinr_studio.analysis.scores import psnr
 from dinr_studio.config import FitConfig
-from dinr_studio.errors import RunFileError, TeamLost, TrainingDiverged
+from dinr_studio.errors import OutputError, RunFileError, TeamLost, TrainingDiverged
 from dinr_studio.fields.build import load_field, parameter_count
+from dinr_studio.io.atomic import check_place
 from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.training.device import effective_precision, resident_bytes
 from dinr_studio.training.distributed import ALONE, Team, run_id_of_job
+from dinr_studio.training.keeping import Keeper
 from dinr_studio.training.run import History, Run
-from dinr_studio.training.run_file import write_run
 from dinr_studio.training.snapshot import Phase, Snapshot
 from dinr_studio.training.task import Task, prepare
 from dinr_studio.training.trainer import Trainer, end_reason, never
@@ -57,8 +58,11 @@ def fit(
     enough: asked between micro-batches; once it says True the fit ends early, is judged and counts as finished.
     team: the processes that train together. All must call this alike, and ask for all snapshots; `path`, `enough`, the
     clock and the judgement are the leader's, with whose end or closing the others are Dismissed or end before judging.
-    Raises DataError, ConfigError, MemoryShort, TrainingDiverged or TeamLost.
+    A run that its file refuses on the way (a full disk) goes on and tells of it; at the end it is saved elsewhere, and
+    OutputError says where. Raises DataError, ConfigError, MemoryShort, OutputError, TrainingDiverged or TeamLost.
     """
+    if path is not None:
+        team.together(lambda: check_place(path) if team.leads else None)
     task = team.together(lambda: prepare(volume, config.training))
     device = team.together(lambda: team.device(config.training.device))
     trainer = Trainer(task, config, device, team)
@@ -107,7 +111,7 @@ class _Fit:
     def __init__(
         self, trainer: Trainer, run: Run, config: FitConfig, path: Path | None, enough: Callable[[], bool]
     ) -> None:
-        self.trainer, self.run, self.config, self.path, self.enough = trainer, run, config, path, enough
+        self.trainer, self.run, self.config, self.keeper, self.enough = trainer, run, config, Keeper(path), enough
         self.team = trainer.team
         self.columns = {name: list(values) for name, values in run.history.columns.items()}
         self.look_every = min(max(trainer.batches.per_epoch, FEWEST_STEPS), MOST_STEPS)
@@ -123,11 +127,13 @@ class _Fit:
             yield self._snapshot("preparing", {}, run=self._present_run(finished=False, reason="begun"))
             yield from self._train()
         except GeneratorExit:
-            self._save(self._present_run(finished=False, reason="stopped"))
-            self.team.dismiss()
+            try:
+                self.keeper.save(self._present_run(finished=False, reason="stopped"))
+            finally:
+                self.team.dismiss()
             raise
         except TrainingDiverged as error:
-            self._save(self._present_run(finished=False, reason=str(error)))
+            self.keeper.save(self._present_run(finished=False, reason=str(error)))
             raise
         except RuntimeError as error:
             if not self.team.is_lost(error):
@@ -136,9 +142,14 @@ class _Fit:
         yield self._snapshot("judging", {})
         if not self.team.leads:
             return
-        run = self._judged()
-        self._save(run)
-        yield self._snapshot("done", {}, run=run)
+        run, refused = self._judged(), None
+        try:
+            self.keeper.save(run)
+        except OutputError as error:
+            refused = error
+        yield self._snapshot("done", {}, run=run)  # whoever watches keeps it all the same
+        if refused is not None:
+            raise refused
 
     def _train(self) -> Iterator[Snapshot]:
         trainer, team = self.trainer, self.team
@@ -168,7 +179,7 @@ class _Fit:
             if looked:
                 self._look(trainer.since_look.take())
             if now - saved > AUTOSAVE_SECONDS:
-                self._save(self._present_run(finished=False, reason="autosaved"))
+                self._autosave()
                 saved = time.perf_counter()
             trainer.elapsed += time.perf_counter() - began
             show = looked or now - shown > SHOW_SECONDS
@@ -248,14 +259,16 @@ class _Fit:
             end_reason=reason,
         )
 
-    def _save(self, run: Run) -> None:
-        if self.path is not None:
-            write_run(run, self.path)
+    def _autosave(self) -> None:
+        told = self.keeper.autosave(self._present_run(finished=False, reason="autosaved"))
+        if told:
+            self.trainer.events.append((self.trainer.step, told))
 
     def _lost(self) -> TeamLost:
         """Saves what there is after the loss of another process; the error that says so."""
-        self._save(self._present_run(finished=False, reason="another process was lost"))
-        kept = "" if self.path is None else f" {self.path} holds the run; --resume goes on with it."
+        self.keeper.save(self._present_run(finished=False, reason="another process was lost"))
+        path = self.keeper.path
+        kept = "" if path is None else f" {path} holds the run; --resume goes on with it."
         return TeamLost(f"Another process of this run ended or no longer answers, at step {self.trainer.step}.{kept}")
 
     def _judged(self) -> Run:

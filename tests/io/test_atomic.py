@@ -2,11 +2,12 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
 from dinr_studio.errors import OutputError
-from dinr_studio.io.atomic import atomic_output, check_free_space
+from dinr_studio.io.atomic import atomic_output, check_free_space, check_place
 
 
 def write(path, content, *, force=False):
@@ -74,6 +75,42 @@ def test_a_missing_folder_and_a_folder_of_that_name_are_told(tmp_path):
         write(tmp_path / "none" / "a.bin", b"")
     with pytest.raises(OutputError, match="is a folder"):
         write(tmp_path, b"")
+
+
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path):
+    (tmp_path / "scratch").mkdir()
+    link, target = tmp_path / "a.bin", tmp_path / "scratch" / "real.bin"
+    link.symlink_to(target)
+    with pytest.raises(OutputError, match="--force"):
+        write(link, b"new")
+    for content in (b"new", b"newer"):  # the first where it leads to nothing yet
+        write(link, content, force=True)
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+    assert len(list(tmp_path.rglob("*"))) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+def test_devices_and_pipes_are_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("pipe", "null"):
+        for check in (lambda path: write(path, b"", force=True), check_place):
+            with pytest.raises(OutputError, match="no file but a device, a pipe"):
+                check(tmp_path / name)
+    assert Path("/dev/null").is_char_device()
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "null"}
+
+
+def test_a_link_in_a_circle_and_names_that_are_too_long_are_told(tmp_path):
+    (tmp_path / "a.bin").symlink_to(tmp_path / "a.bin")
+    write(tmp_path / "a.bin", b"new", force=True)
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
+    for name in ("a" * 256, "/".join(["abc"] * 1100)):
+        with pytest.raises(OutputError, match="too long; choose a shorter one"):
+            write(tmp_path / name, b"")
+        with pytest.raises(OutputError, match="too long; choose a shorter one"):
+            check_place(tmp_path / name)
 
 
 def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path):

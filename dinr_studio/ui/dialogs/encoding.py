@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from dinr_studio.errors import OutputError
-from dinr_studio.io.atomic import atomic_output
+from dinr_studio.io.atomic import atomic_folder, atomic_output
 
 COLOURS = 256
 
@@ -49,7 +44,7 @@ def write_gif(path: Path, frames: Iterable[Frame], milliseconds: int) -> None:
 
 def write_numbered(path: Path, frames: Iterable[Frame]) -> None:
     """A new folder of frame_0001.png and so on, wholly or not at all; raises OutputError where the name is taken."""
-    with _atomic_folder(path) as temporary:
+    with atomic_folder(path, force=False) as temporary:
         for i, frame in enumerate(frames, 1):
             frame.image().save(temporary / f"frame_{i:04d}.png")
 
@@ -60,22 +55,3 @@ def _indexed(pictures: Iterator[Image.Image]) -> Iterator[Image.Image]:
     yield first
     for picture in pictures:
         yield picture.quantize(palette=first, dither=Image.Dither.FLOYDSTEINBERG)
-
-
-@contextmanager
-def _atomic_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its name when the block ends well."""
-    try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent))
-        try:
-            yield temporary
-            if path.exists():
-                raise OutputError(f"{path} exists already; choose another name.")
-            mask = os.umask(0)
-            os.umask(mask)
-            temporary.chmod(0o777 & ~mask)
-            temporary.rename(path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(f"{path} could not be written: {error.strerror or error}.") from error

@@ -15,7 +15,7 @@ LARGEST_BLOCK = 1 << 24
 
 
 class Store(Protocol):
-    """An array in a file: a memory map, or a dataset of h5py or zarr."""
+    """An array in a file: a file of plain numbers, or a dataset of h5py or zarr."""
 
     @property
     def shape(self) -> tuple[int, ...]:

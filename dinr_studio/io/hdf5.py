@@ -21,6 +21,7 @@ from dinr_studio.epoch import Epoch
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.cf import axis_unit, epoch_of, time_attributes
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
+from dinr_studio.io.flat_file import Unchanged
 from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.isolation import check_harmless
 from dinr_studio.io.positions import (
@@ -74,8 +75,9 @@ def map_hdf5(path: Path, dataset: str | None) -> Content:
     import h5py
 
     entry = choose_dataset(path, _candidates(path, dataset), dataset)
-    file = h5py.File(path, "r")
-    return _described(path, file, _opened(path, file, entry, in_memory=False))
+    unchanged, file = Unchanged(path), h5py.File(path, "r")
+    content = _described(path, file, _opened(path, file, entry, in_memory=False))
+    return replace(content, values=KeptDataset(unchanged, file, content.values))
 
 
 def _opened(path: Path, file: Any, entry: DatasetEntry, *, in_memory: bool = True) -> Any:
@@ -93,7 +95,7 @@ def _described(path: Path, file: Any, stored: Any) -> Content:
     positions = _positions(file, stored, axes)
     fill, scale, offset = _packing(stored)
     return Content(
-        values=KeptDataset(file, stored),
+        values=stored,
         axes=axes,
         voxel_size=positions.sizes,
         origin=positions.origins,
@@ -112,8 +114,8 @@ def _described(path: Path, file: Any, stored: Any) -> Content:
 class KeptDataset:
     """A dataset with its file, which closes when nobody uses the dataset any more."""
 
-    def __init__(self, file: Any, dataset: Any) -> None:
-        self._file, self._dataset = file, dataset
+    def __init__(self, unchanged: Unchanged, file: Any, dataset: Any) -> None:
+        self._unchanged, self._file, self._dataset = unchanged, file, dataset
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -127,7 +129,16 @@ class KeptDataset:
         return dtype
 
     def __getitem__(self, index: Any) -> Any:
-        return self._dataset[index]
+        self._unchanged.check()
+        try:
+            found = self._dataset[index]
+        except (OSError, RuntimeError) as error:
+            self._unchanged.check()
+            raise FileFormatError(
+                f"A part of {self._unchanged.path} cannot be read ({error}): it is damaged; use an intact copy."
+            ) from error
+        self._unchanged.check()
+        return found
 
 
 def try_hdf5(path: str) -> None:

@@ -13,6 +13,7 @@ from dinr_studio.coordinates import reversed_axes
 from dinr_studio.errors import FileFormatError, OutputError
 from dinr_studio.io.compressed import is_compressed, opened
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim
+from dinr_studio.io.flat_file import FlatFile
 from dinr_studio.io.losses import lost_orientation
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
@@ -54,15 +55,15 @@ def _content(path: Path, *, stored: bool) -> Content:
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        opened = mrcfile.mmap(path, mode="r", permissive=True) if stored else mrcfile.open(path, permissive=True)
-        with opened as file:
-            header, values = file.header.copy(), file.data
-            stack = file.is_volume_stack()
+        with mrcfile.open(path, permissive=True, header_only=stored) as file:
+            header = file.header.copy()
+            values = _left_in_file(path, header) if stored else file.data
+            stack = values is not None and len(values.shape) == 4
             values = values if stored or values is None else np.array(values)
     notes = tuple(dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught))
     if values is None:
         raise FileFormatError(f"{path.name} is damaged: {notes[0] if notes else 'its values cannot be read'}.")
-    axes = _axes(header)[3 - min(values.ndim, 3) :]
+    axes = _axes(header)[3 - min(len(values.shape), 3) :]
     size, size_notes = _voxel_size(header, axes)
     return Content(
         values=values,
@@ -74,6 +75,14 @@ def _content(path: Path, *, stored: bool) -> Content:
         notes=notes + size_notes,
         layout=Layout() if stored else None,
     )
+
+
+def _left_in_file(path: Path, header: Any) -> FlatFile:
+    """The values by parts, of the shape and type that mrcfile finds in a header."""
+    from mrcfile.utils import data_dtype_from_header, data_shape_from_header
+
+    offset = HEADER_BYTES + max(0, int(header.nsymbt))
+    return FlatFile(path, offset, data_shape_from_header(header), data_dtype_from_header(header))
 
 
 def _read_header(path: Path) -> Any:

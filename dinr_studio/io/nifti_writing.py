@@ -153,5 +153,7 @@ class GzippedNiftiWriter:
         """Closes the file as it is."""
         if self._spool is not None:
             self._spool.close()
-        self._gzip.close()
-        self._raw.close()
+        try:
+            self._gzip.close()
+        finally:
+            self._raw.close()

@@ -105,5 +105,7 @@ class NrrdWriter:
 
     def close(self) -> None:
         """Closes the file."""
-        self._values.close()
-        self._raw.close()
+        try:
+            self._values.close()
+        finally:
+            self._raw.close()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
+from dinr_studio.io.flat_file import FlatFile
 from dinr_studio.io.losses import lost_orientation
 from dinr_studio.io.writing import VolumeHeader
 
@@ -18,7 +19,7 @@ from dinr_studio.io.writing import VolumeHeader
 def list_npy(path: Path) -> list[DatasetEntry]:
     """The one array in an NPY file."""
     with open(path, "rb") as file:
-        shape, dtype = _npy_header(path, file)
+        shape, _, dtype = _npy_header(path, file)
     return [DatasetEntry(path.stem, shape, str(dtype))]
 
 
@@ -33,11 +34,12 @@ def read_npy(path: Path, dataset: str | None) -> Content:
 
 def map_npy(path: Path, dataset: str | None) -> Content:
     """The array in an NPY file, left there."""
-    entry = list_npy(path)[0]
-    check_claim(path, _bytes(entry), compressed=False, stored=True)
-    values = np.load(path, mmap_mode="r", allow_pickle=False)
-    axes, notes = default_axes(values.shape, path)
-    return Content(values, axes, dataset=entry.name, notes=notes, layout=Layout())
+    with open(path, "rb") as file:
+        shape, fortran_order, dtype = _npy_header(path, file)
+        offset = file.tell()
+    values = FlatFile(path, offset, shape, dtype, fortran_order=fortran_order)
+    axes, notes = default_axes(shape, path)
+    return Content(values, axes, dataset=path.stem, notes=notes, layout=Layout())
 
 
 def list_npz(path: Path) -> list[DatasetEntry]:
@@ -47,7 +49,7 @@ def list_npz(path: Path) -> list[DatasetEntry]:
         for name in archive.namelist():
             if name.endswith(".npy"):
                 with archive.open(name) as file:
-                    shape, dtype = _npy_header(path, file)
+                    shape, _, dtype = _npy_header(path, file)
                 if 1 <= len(shape) <= 5 and dtype.kind in "biufc" and int(np.prod(shape)) > 1:
                     entries.append(DatasetEntry(name.removesuffix(".npy"), shape, str(dtype)))
     return entries
@@ -63,15 +65,15 @@ def read_npz(path: Path, dataset: str | None) -> Content:
     return Content(values, axes, dataset=entry.name, notes=notes)
 
 
-def _npy_header(path: Path, file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _npy_header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
         raise FileFormatError(f"{path.name} is of NPY version {version}, which cannot be read; save it again.")
-    shape, _, dtype = readers[version](file)
+    shape, fortran_order, dtype = readers[version](file)
     if dtype.hasobject:
         raise FileFormatError(f"{path.name} holds Python objects, which are never loaded; save plain numbers.")
-    return shape, dtype
+    return shape, fortran_order, dtype
 
 
 def _bytes(entry: DatasetEntry) -> int:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dinr_studio.channels import COLOURS
 from dinr_studio.errors import FileFormatError, OutputError
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
+from dinr_studio.io.flat_file import FlatFile
 from dinr_studio.io.losses import lost_epoch, lost_orientation
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
@@ -64,8 +65,8 @@ def map_tiff(path: Path, dataset: str | None) -> Content:
                 f"{path.name} is compressed, or scattered through its file, and too large to be read whole; save it "
                 "uncompressed, or as Zarr or HDF5."
             )
-    values = tifffile.memmap(path, series=number, mode="r")
-    values = values.reshape([values.shape[i] for i in kept])
+        dtype = np.dtype(file.byteorder + series.dtype.char)
+    values = FlatFile(path, series.dataoffset, [series.shape[i] for i in kept], dtype)
     found = Content(values, axes, sizes, origins, units, channel_names=names, dataset=entry.name, notes=notes)
     return replace(found, layout=Layout())
 

@@ -168,6 +168,7 @@ def open_writer(temporary: Path, header: VolumeHeader, path: Path) -> Iterator[V
     writer = _writer_for(path).open(temporary, header)
     try:
         yield writer
+        writer.close()
     except BaseException:
         abandon = getattr(writer, "abandon", writer.close)
         try:
@@ -175,7 +176,6 @@ def open_writer(temporary: Path, header: VolumeHeader, path: Path) -> Iterator[V
         except Exception:  # the file goes away in any case, and the first error is the one to tell
             pass
         raise
-    writer.close()
 
 
 def _writer_for(path: Path) -> WrittenFormat:

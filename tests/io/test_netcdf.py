@@ -1,7 +1,5 @@
 """NetCDF files, made and checked by xarray and h5netcdf themselves."""
 
-import subprocess
-import sys
 
 import h5py
 import numpy as np
@@ -245,34 +243,3 @@ def test_links_to_other_files_are_never_followed(tmp_path):
         file["group/deep"] = h5py.ExternalLink("secret.h5", "d")
     with pytest.raises(FileFormatError, match=r"deep in a\.nc points to other files"):
         open_volume(path)
-
-
-FULL_DISK = """
-import resource, signal, sys
-from pathlib import Path
-import numpy as np
-from dinr_studio.coordinates import Grid
-from dinr_studio.errors import OutputError
-from dinr_studio.io.writing import VolumeHeader, open_writer, output_at
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-path = Path(sys.argv[1])
-header = VolumeHeader(Grid((40, 64, 64), (1.0,) * 3, (0.0,) * 3, ("nm",) * 3, ("z", "y", "x")), 1, np.dtype("f4"))
-try:
-    with output_at(path, force=False) as temporary, open_writer(temporary, header, path) as writer:
-        for slab in np.random.default_rng(0).random((4, 10, 64, 64, 1), dtype="f4"):
-            writer.write(slab)
-except OutputError as error:
-    print(error)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX systems do")
-@pytest.mark.parametrize(("name", "room"), [("a.nc", 0), ("a.nc", 100_000), ("a.zarr", 0), ("a.zarr", 100_000)])
-def test_a_disk_that_is_full_is_said_in_words_and_crashes_nothing(tmp_path, name, room):
-    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / name), str(room)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("\n") == 1
-    assert "could not be written" in done.stdout
-    assert list(tmp_path.iterdir()) == []

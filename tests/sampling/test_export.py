@@ -1,6 +1,5 @@
 """Export: each voxel's value at its world position, read back by the formats' own libraries; flat memory; no ruins."""
 
-import errno
 import json
 import subprocess
 import sys
@@ -94,31 +93,6 @@ def test_free_space_is_checked_first(tmp_path, make_grid, exact_field, monkeypat
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(1 << 40, 1 << 40, 1 << 20))
     with pytest.raises(OutputError, match="make room"):
         list(export(exact_field(make_grid((3, 4, 5))), make_grid((3, 4, 5)), tmp_path / "out.mrc"))
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("suffix", [".mrc", ".h5", ".tif", ".npy"])
-def test_a_disk_that_fills_up_is_told_in_words_and_leaves_nothing(
-    tmp_path, make_grid, exact_field, suffix, monkeypatch
-):
-    from dinr_studio.io import writing
-
-    opened = writing.writers()[suffix].open
-
-    class Filling:
-        def __init__(self, *arguments):
-            self.writer = opened(*arguments)
-
-        def write(self, slab):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        def close(self):
-            self.writer.close()
-
-    known = {suffix: writing.writers()[suffix]._replace(open=Filling)}
-    monkeypatch.setattr(writing, "writers", lambda: known)
-    with pytest.raises(OutputError, match="disk is full"):
-        list(export(exact_field(make_grid((3, 4, 5))), make_grid((3, 4, 5)), tmp_path / f"out{suffix}"))
     assert list(tmp_path.iterdir()) == []
 
 

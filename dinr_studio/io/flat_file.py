@@ -96,11 +96,11 @@ class FlatFile:
         if gapless <= together:  # what is read in one go is wanted to the last byte
             rows = found.reshape(*found.shape[:gapless], -1)
             for at, start in part.starts(gapless):
-                self._fill(self._offset + start, memoryview(rows[at]).cast("B"))
+                self._fill(self._offset + start, rows[at].data.cast("B"))
             return
         for at, start in part.starts(together):
             for first, last, begin, spare in part.pieces(together):
-                self._fill(self._offset + start + begin, memoryview(spare))
+                self._fill(self._offset + start + begin, spare.data)
                 found[at][first:last] = part.chosen(together, last - first, spare)
 
     def _fill(self, start: int, wanted: memoryview) -> None:

@@ -47,7 +47,7 @@ class MappedReader:
             try:
                 asked.write(json.dumps([[r.start, r.stop, r.step] for r in ranges]).encode() + b"\n")
                 asked.flush()
-                left = memoryview(found).cast("B")
+                left = found.data.cast("B")
                 while len(left) and (got := answers.readinto(left)):  # type: ignore[attr-defined]
                     left = left[got:]
             except OSError:

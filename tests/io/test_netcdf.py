@@ -1,6 +1,5 @@
 """NetCDF files, made and checked by xarray and h5netcdf themselves."""
 
-
 import h5py
 import numpy as np
 import pytest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -19,6 +19,9 @@ DataFile = Annotated[
 ]
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.dinr", help="A run file that `fit` has written.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it would take and whether it fits (status 0 or 1); write nothing.")
+]
 Dataset = Annotated[
     str | None,
     typer.Option(
@@ -100,6 +103,7 @@ def fit(
     seed: Annotated[int | None, typer.Option(help="Start of all random numbers.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as NAME=VALUE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.dinr.")] = False,
+    dry_run: DryRun = False,
     force: Force = False,
     as_json: AsJson = False,
     dataset: Dataset = None,
@@ -137,6 +141,8 @@ def fit(
     changes |= dict(values.setting(text) for text in settings or ())
     options = _open_options(dataset, axes, voxel_size, unit, fill, channel, mask, positions, value_columns)
     request = fitting.FitRequest(file, output, preset, family, changes, options)
+    if dry_run:
+        _print_plan(fitting.planned_fit(request, force=force, resume=resume), as_json)
     result = fitting.resume_fit(request) if resume else fitting.new_fit(request, force=force)
     _print_json(result) if as_json else fitting.print_result(result)
 
@@ -161,6 +167,7 @@ def export(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an export to a .zarr that was interrupted, where there is one.")
     ] = False,
+    dry_run: DryRun = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -171,9 +178,12 @@ def export(
     left = "resume" if resume else "discard" if force else "refuse"
     options = {"dtype": dtype, "compression": compression, "force": force, "left": left}
     if stack:
-        result = exporting.export_stacked(run, output, target, options=options, device=device, data=data)
+        ready = exporting.field_and_spline(run, target, options, device, data, output)
     else:
-        result = exporting.export_run(run, output, target, options=options, device=device)
+        ready = exporting.field_alone(run, target, options, device)
+    if dry_run:
+        _print_plan(exporting.planned(output, ready), as_json)
+    result = exporting.exported(output, ready)
     _print_json(result) if as_json else exporting.print_result(result)
 
 
@@ -287,6 +297,16 @@ def _open_options(
         "value_columns": value_columns,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _print_plan(planned: dict[str, Any], as_json: bool) -> NoReturn:
+    """Prints what a work would take, and ends with status 0 where it fits or 1 where it does not."""
+    if as_json:
+        _print_json(planned)
+    else:
+        typer.echo(planned["plan"])
+        typer.echo(planned["fault"], err=True, nl=bool(planned["fault"]))
+    raise typer.Exit(0 if planned["fits"] else 1)
 
 
 def _print_json(result: dict[str, Any]) -> None:

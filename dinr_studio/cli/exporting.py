@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +14,37 @@ import typer
 from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
 from dinr_studio.cli.signals import termination_interrupts
 from dinr_studio.cli.team import follows, launched, team_of_processes
+from dinr_studio.io.atomic import check_place, exists_already
 from dinr_studio.io.unfinished import is_unfinished, part_of, share_done
+from dinr_studio.needs import LONG
 
 if TYPE_CHECKING:
     from dinr_studio.coordinates import Grid
+    from dinr_studio.needs import Needs
     from dinr_studio.sampling.evaluate import FieldOnGrid
     from dinr_studio.sampling.exports import ExportProgress
     from dinr_studio.training.distributed import Team
 
-Ready = tuple["FieldOnGrid", "Grid", dict[str, Any]]  # a field, where to evaluate it, and keywords of `export`
+
+@dataclass(frozen=True)
+class Ready:
+    """An export that could begin: a field, where to evaluate it, and keywords of `export`.
+
+    weights: the field's share by channel where it is combined with the spline, which makes `beside` bytes of memory.
+    """
+
+    field: FieldOnGrid
+    grid: Grid
+    options: dict[str, Any]
+    weights: tuple[float, ...] = ()
+    beside: int = 0
 
 
-def export_run(
-    run_path: Path, output: Path, target: Mapping[str, Any], *, options: Mapping[str, Any], device: str
-) -> dict[str, Any]:
-    """Exports the field; returns what `export --json` prints.
+MakeReady = Callable[["Team"], Ready]
+
+
+def field_alone(run_path: Path, target: Mapping[str, Any], options: Mapping[str, Any], device: str) -> MakeReady:
+    """What makes a run's field ready to be exported.
 
     target: the arguments of target_grid. options: dtype, compression, force and left, as `sampling.export.export`
     takes them.
@@ -40,60 +57,107 @@ def export_run(
 
         run = read_run(run_path)
         grid = target_grid(run.grid, **target)
-        return field_of(run, team.device(device)), grid, {**options, "notes": run.notes}
+        return Ready(field_of(run, team.device(device)), grid, {**options, "notes": run.notes})
 
-    return {**_described(_exported(output, ready)), "stacked_weights": None}
+    return ready
 
 
-def export_stacked(
-    run_path: Path,
-    output: Path,
-    target: Mapping[str, Any],
-    *,
-    options: Mapping[str, Any],
-    device: str,
-    data: str | None,
-) -> dict[str, Any]:
-    """Exports the weighted mean of field and cubic spline through the data; otherwise as `export_run`.
+def field_and_spline(
+    run_path: Path, target: Mapping[str, Any], options: Mapping[str, Any], device: str, data: str | None, output: Path
+) -> MakeReady:
+    """What makes the weighted mean of field and cubic spline through the data ready; otherwise as `field_alone`.
 
-    Raises ConfigError where that was not judged to be better, DataNotFound where the data is gone.
+    It raises ConfigError where that was not judged to be better, DataNotFound where the data is gone.
     """
-    from dinr_studio.training.stack_offer import stack_mark, stack_notes, stack_weights
-
-    weights: list[float] = []
 
     def ready(team: Team) -> Ready:
+        from dinr_studio.sampling.exports import header_for
+        from dinr_studio.sampling.preflight import spline_bytes
         from dinr_studio.sampling.target import target_grid
         from dinr_studio.training.fit import field_of
         from dinr_studio.training.run_data import volume_of
         from dinr_studio.training.run_file import read_run
+        from dinr_studio.training.stack_offer import stack_mark, stack_notes, stack_weights
         from dinr_studio.training.stacked_run import stacked_export
 
         run = read_run(run_path)
         grid = target_grid(run.grid, **target)
-        weights.extend(stack_weights(run))
-        slabs = stacked_export(run, volume_of(run, run_path, data), tuple(weights))
-        more = {"notes": stack_notes(run, tuple(weights)), "slabs": slabs, "mark": stack_mark(tuple(weights))}
-        return field_of(run, team.device(device)), grid, {**options, **more}
+        weights = stack_weights(run)
+        slabs = stacked_export(run, volume_of(run, run_path, data), weights)
+        more = {"notes": stack_notes(run, weights), "slabs": slabs, "mark": stack_mark(weights)}
+        evaluated = field_of(run, team.device(device))
+        beside = spline_bytes(header_for(evaluated, grid, options["dtype"], (), ""), output, run.grid)
+        return Ready(evaluated, grid, {**options, **more}, weights, beside)
 
-    return {**_described(_exported(output, ready)), "stacked_weights": weights}
+    return ready
 
 
-def _exported(output: Path, ready: Callable[[Team], Ready]) -> Any:
+def exported(output: Path, make_ready: MakeReady) -> dict[str, Any]:
+    """Exports; returns what `export --json` prints."""
+    ready, report = _exported(output, make_ready)
+    return {**_described(report), "stacked_weights": list(ready.weights) or None}
+
+
+def planned(output: Path, make_ready: MakeReady) -> dict[str, Any]:
+    """What an export would take; nothing is written. Returns what `export --dry-run --json` prints."""
+    from dinr_studio.training.distributed import ALONE
+
+    if follows():
+        raise SystemExit(0)
+    check_place(output)
+    ready = make_ready(ALONE)
+    if output.exists() and not ready.options["force"]:
+        raise exists_already(output)
+    needs, grid = _needs(ready, output, ALONE), ready.grid
+    return {
+        **needs.as_dict(),
+        "file": str(output),
+        "shape": list(grid.shape),
+        "voxel_size": list(grid.voxel_size),
+        "unit": list(grid.units),
+        "dtype": ready.options["dtype"],
+        "plan": needs.in_words(),
+    }
+
+
+def _needs(ready: Ready, output: Path, team: Team) -> Needs:
+    """What the export takes, as measured here; the processes of a team share the time."""
+    from dinr_studio.sampling.export import coordinates_per_second
+    from dinr_studio.sampling.exports import header_for
+    from dinr_studio.sampling.preflight import export_needs
+
+    given = {name: ready.options[name] for name in ("dtype", "notes", "compression")}
+    rate = team.size * coordinates_per_second(ready.field)
+    resumed = ready.options["left"] == "resume"
+    header = header_for(ready.field, ready.grid, **given)
+    return export_needs(header, output, ready.field.grid, rate=rate, beside=ready.beside, resumed=resumed)
+
+
+def _exported(output: Path, make_ready: MakeReady) -> tuple[Ready, Any]:
     """Writes, telling how far it is; the report. The processes of a team share the work; only their leader returns."""
     with _team_for(output) as given, termination_interrupts():
         from dinr_studio.sampling.export import export
         from dinr_studio.training.distributed import ALONE
 
         team = given or ALONE
-        field, grid, options = team.together(lambda: ready(team))
-        if team.started_again and options["left"] == "refuse" and is_unfinished(part_of(output)):
-            options = {**options, "left": "resume"}
+        ready = team.together(lambda: make_ready(team))
+        if team.started_again and ready.options["left"] == "refuse" and is_unfinished(part_of(output)):
+            ready.options["left"] = "resume"
+        steps = export(ready.field, ready.grid, output, crew=team, **ready.options)
+
+        def plan() -> Needs:
+            needs = _needs(ready, output, team)
+            needs.check()
+            return needs
+
+        needs = team.decided(plan)
         with bar_or_lines() if team.leads else nullcontext() as progress:
-            report = _followed(export(field, grid, output, crew=team, **options), progress, output)
+            if progress is not None and needs.seconds > LONG:
+                progress.say(f"Plan: {needs.in_words()}")
+            report = _followed(steps, progress, output)
     if not team.leads:
         raise SystemExit(0)
-    return report
+    return ready, report
 
 
 def _followed(steps: Generator[ExportProgress, None, None], progress: Progress | None, output: Path) -> Any:

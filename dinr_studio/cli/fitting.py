@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,12 @@ import typer
 
 from dinr_studio.cli.judging import print_scores
 from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
-from dinr_studio.cli.team import begun, launched, run_of_this_job, team_of_processes
-from dinr_studio.config import PROBE, FitConfig, changed, with_changes
+from dinr_studio.cli.team import begun, follows, launched, run_of_this_job, team_of_processes
+from dinr_studio.config import FAMILIES, PROBE, FitConfig, changed, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
 
 if TYPE_CHECKING:
+    from dinr_studio.needs import Needs
     from dinr_studio.training.distributed import Team
     from dinr_studio.training.plan import Plan
     from dinr_studio.training.run import Run
@@ -53,6 +54,7 @@ class _Start:
     options: dict[str, Any]
     sha256: str
     plan: Plan
+    needs: Needs
     resume: Run | None = None
 
 
@@ -64,12 +66,45 @@ def new_fit(request: FitRequest, *, force: bool) -> dict[str, Any]:
 
     A job of torchrun's that was started again goes on with the run that it has left instead.
     """
-    return _with_team(request, lambda again: _new(request, force, again))
+    return _with_team(request, lambda again: _checked(_new(request, force, again)))
 
 
 def resume_fit(request: FitRequest) -> dict[str, Any]:
     """Goes on with the run in the output file; only the ends of a run may be changed."""
-    return _with_team(request, lambda again: _resumed(request))
+    return _with_team(request, lambda again: _checked(_resumed(request)))
+
+
+def planned_fit(request: FitRequest, *, force: bool, resume: bool) -> dict[str, Any]:
+    """What a fit would take, from its file and settings; nothing is written. Returns what `fit --dry-run` prints."""
+    if follows():
+        raise SystemExit(0)
+    by_trial = not resume and _left_open(request)
+    if by_trial:
+        request = replace(request, family=FAMILIES[0])
+    volume, start = _resumed(request) if resume else _new(request, force, False)
+    config, plan = start.config, start.plan
+    return {
+        **start.needs.as_dict(),
+        "file": request.file,
+        "run_file": str(request.output),
+        "shape": list(volume.grid.shape),
+        "preset": config.preset,
+        "family": config.field.family,
+        "family_by_trial": by_trial,
+        "parameters": plan.parameters,
+        "micro_batch": plan.micro_batch,
+        "peak_memory_bytes": plan.peak_memory_bytes,
+        "coordinates_per_second": plan.coordinates_per_second,
+        "device": plan.device,
+        "reasons": list(config.reasons),
+        "plan": start.needs.in_words(),
+    }
+
+
+def _checked(begun: tuple[Volume, _Start]) -> tuple[Volume, _Start]:
+    """The same, where memory and disk suffice."""
+    begun[1].needs.check()
+    return begun
 
 
 def _with_team(request: FitRequest, begin: Begin) -> dict[str, Any]:
@@ -99,13 +134,18 @@ def _new(request: FitRequest, force: bool, again: bool) -> tuple[Volume, _Start]
     volume = open_volume(request.file, **request.open_options)
     device = request.changes.get("device", "auto")
     family = request.family
-    if family is None and request.preset == "auto" and set(request.changes) <= PROBED_WITH:
+    if _left_open(request):
         family = PROBE
         if sys.stderr.isatty():
             typer.echo("Trying families for some seconds each; --family names one instead.", err=True)
     chosen = preset_config(request.preset, volume, family, device, request.changes.get("held_out_share"))
     config = changed(with_changes(chosen, request.changes), reasons=chosen.reasons + _by_hand(request.changes))
-    return volume, _planned(volume, config, request.open_options)
+    return volume, _planned(volume, config, request.open_options, request.output)
+
+
+def _left_open(request: FitRequest) -> bool:
+    """Whether the family is to be found by trial."""
+    return request.family is None and request.preset == "auto" and set(request.changes) <= PROBED_WITH
 
 
 def _goes_on(run: Run, request: FitRequest, *, fresh: bool) -> bool:
@@ -119,10 +159,14 @@ def _goes_on(run: Run, request: FitRequest, *, fresh: bool) -> bool:
     )
 
 
-def _planned(volume: Volume, config: FitConfig, options: dict[str, Any], resume: Run | None = None) -> _Start:
+def _planned(
+    volume: Volume, config: FitConfig, options: dict[str, Any], output: Path, resume: Run | None = None
+) -> _Start:
     from dinr_studio.training.plan import make_plan
+    from dinr_studio.training.preflight import fit_needs
 
-    return _Start(config, options, volume.provenance.sha256, make_plan(volume, config), resume)
+    plan = make_plan(volume, config)
+    return _Start(config, options, volume.provenance.sha256, plan, fit_needs(plan, volume, config, output), resume)
 
 
 def _by_hand(changes: dict[str, Any]) -> tuple[str, ...]:
@@ -164,7 +208,7 @@ def _taken_up(request: FitRequest, run: Run) -> tuple[Volume, _Start]:
             f"{request.file} is not the file that {request.output} was fitted to ({run.provenance.file}); "
             "resume with that one, or fit anew."
         )
-    return volume, _planned(volume, with_changes(run.config, request.changes), options, run)
+    return volume, _planned(volume, with_changes(run.config, request.changes), options, request.output, run)
 
 
 def _check_folder(output: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from dinr_studio.cli.progress import bar_or_lines, in_words
+from dinr_studio.needs import LONG
 
 DOING = {"meshing": "making the surface", "writing": "writing the file", "done": "done"}
 
@@ -25,7 +26,10 @@ def mesh_run(
     force: bool,
 ) -> dict[str, Any]:
     """Writes the mesh; returns what `mesh --json` prints. target: the arguments of target_grid, for the frame."""
+    from dinr_studio.sampling.export import coordinates_per_second
     from dinr_studio.sampling.mesh import mesh
+    from dinr_studio.sampling.preflight import mesh_needs
+    from dinr_studio.sampling.surface import check_meshable
     from dinr_studio.sampling.target import frame_of, target_grid
     from dinr_studio.training.device import resolve_device
     from dinr_studio.training.fit import field_of
@@ -34,7 +38,12 @@ def mesh_run(
     run = read_run(run_path)
     grid = target_grid(frame_of(run.grid, frame), **target)
     field = field_of(run, resolve_device(device))
+    check_meshable(grid)
+    needs = mesh_needs(grid, rate=coordinates_per_second(field))
+    needs.check()
     with bar_or_lines() as progress:
+        if needs.seconds > LONG:
+            progress.say(f"Plan: {needs.in_words()}")
         for step in mesh(field, grid, output, level=level, channel=channel, force=force, notes=run.notes):
             doing = DOING.get(step.phase, f"{step.done:,} voxels, {in_words(step.remaining)} left")
             progress.update(0.95 * step.done / step.total if step.report is None else 1.0, doing)

@@ -31,7 +31,7 @@ def atomic_output(path: Path, *, force: bool) -> Iterator[Path]:
         target = Path(os.path.realpath(path)) if path.is_symlink() else path
         _check_kind(path)
         if os.path.lexists(path) and not force:
-            raise _exists(path)
+            raise exists_already(path)
         with temporary_file(target) as temporary:
             yield temporary
             _put_in_place(temporary, target, force)
@@ -67,7 +67,7 @@ def check_replaced(path: Path, force: bool) -> None:
     if path.is_symlink() or not path.is_dir():
         raise OutputError(f"{path} is a file or a link, and a folder is to be written; choose another name.")
     if not force:
-        raise _exists(path)
+        raise exists_already(path)
     if not is_zarr_store(path):
         raise OutputError(f"{path} is a folder that is no Zarr store; it is never replaced: choose another name.")
 
@@ -150,14 +150,15 @@ def _put_in_place(temporary: Path, path: Path, force: bool) -> None:
     try:
         os.link(temporary, path)  # fails where the name exists by now, which a rename would not
     except FileExistsError:
-        raise _exists(path) from None
+        raise exists_already(path) from None
     except OSError:  # a file system without hard links
         if path.exists():
-            raise _exists(path) from None
+            raise exists_already(path) from None
         os.replace(temporary, path)
 
 
-def _exists(path: Path) -> OutputError:
+def exists_already(path: Path) -> OutputError:
+    """The refusal to replace what is there without being told to."""
     return OutputError(f"{path} exists already; choose another name or give --force to replace it.")
 
 

@@ -11,17 +11,17 @@ import numpy as np
 
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import OutputError
-from dinr_studio.io.atomic import check_free_space
 from dinr_studio.io.unfinished import Left
 from dinr_studio.io.writing import VolumeHeader, lost_by, open_writer, output_at, written_suffix
 from dinr_studio.sampling.crew import ALONE, Crew
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs, values_at_indices
 from dinr_studio.sampling.exports import ExportProgress, ExportReport, Slabs, cast, finished, header_for
+from dinr_studio.sampling.preflight import TILED, export_needs
 
 __all__ = ["ExportProgress", "ExportReport", "Slabs", "coordinates_per_second", "export"]
 
 MEASUREMENTS = 5
-TILED = ".zarr"  # the format that several processes can write at once, and go on with
+MOST_SECONDS = 1.0  # of measuring, but for what is measured once
 
 
 def export(
@@ -67,7 +67,7 @@ def _whole(
     lost, grid = lost_by(header, path), header.grid
     started = time.perf_counter()
     with output_at(path, force=force) as temporary:
-        check_free_space(path, header.value_bytes)
+        export_needs(header, path, source.grid).check()
         done = clipped = 0
         with open_writer(temporary, header, path) as writer:
             for slab in slabs(source, grid):
@@ -86,11 +86,11 @@ def _whole(
 
 
 def coordinates_per_second(source: FieldOnGrid, count: int = 4096) -> float:
-    """How fast a field is evaluated here: the median of measurements at `count` places of its own grid."""
+    """How fast a field is evaluated here: the median of some measurements at `count` places of its grid."""
     places = np.arange(count) * max(1, source.grid.size // count) % source.grid.size
     values_at_indices(source, places[:64])  # the first call of a network sets things up
-    spans = []
-    for _ in range(MEASUREMENTS):
+    spans: list[float] = []
+    while not spans or (len(spans) < MEASUREMENTS and sum(spans) < MOST_SECONDS):
         started = time.perf_counter()
         values_at_indices(source, places)
         spans.append(time.perf_counter() - started)

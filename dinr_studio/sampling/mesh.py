@@ -17,11 +17,11 @@ from dinr_studio.errors import ConfigError, OutputError
 from dinr_studio.io.atomic import atomic_output, check_free_space
 from dinr_studio.io.meshes import bytes_of_mesh, lost_in_mesh
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
+from dinr_studio.sampling.preflight import mesh_needs
 from dinr_studio.sampling.surface import (
     Found,
     SurfaceProcess,
     SurfaceTask,
-    check_memory,
     check_meshable,
     surface_process,
 )
@@ -78,7 +78,7 @@ def mesh(
 
     grid: z, y, x of two or more voxels each, with at most one frame of time. level: in the data's unit. The normals
     point to where values are lower. notes: sentences for the file, where its format has a place for them. Closing the
-    generator, like any error, leaves no file behind. Raises OutputError or ConfigError.
+    generator, like any error, leaves no file behind. Raises OutputError, MemoryShort or ConfigError.
     """
     started = time.perf_counter()
     check_meshable(grid)
@@ -87,7 +87,7 @@ def mesh(
     if not math.isfinite(level):
         raise ConfigError(f"The level is {level}; give a number within the field's range.")
     lost = _lost(grid, path)
-    check_memory(grid)
+    mesh_needs(grid).check()
     with atomic_output(path, force=force) as temporary:
         task = _task(source, grid, level, temporary, path.suffix.lower(), notes)
         with surface_process(task) as process:

@@ -21,9 +21,21 @@ from numpy.typing import NDArray
 from dinr_studio.coordinates import Grid
 
 FEWEST = 4  # voxels along an axis that a cubic spline needs
+REACH = 16  # voxels around a target box, beyond which the data moves the spline by less than 1e-8 of its value
 SOLVED_VALUES = 1 << 20  # of which coefficients are found in one go, in double precision
 
 Coefficients = NDArray[np.float32]
+
+
+def needed_box(grid: Grid, target: Grid) -> tuple[list[int], list[int]]:
+    """Start and stop along each axis of the voxels of a grid that the spline on a target grid depends on."""
+    start, stop = [], []
+    for axis, n in enumerate(grid.shape):
+        ends = (target.axis_positions(axis)[[0, -1]] - grid.origin[axis]) / grid.voxel_size[axis]
+        low, high = np.clip([np.floor(ends[0]) - REACH, np.ceil(ends[1]) + REACH + 1], 0, n).astype(int)
+        start.append(min(int(low), n - 1))
+        stop.append(max(int(high), start[-1] + 1))
+    return start, stop
 
 
 def to_coefficients(values: NDArray[np.float32]) -> None:

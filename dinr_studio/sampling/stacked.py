@@ -11,19 +11,6 @@ from dinr_studio.coordinates import Grid
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
 from dinr_studio.sampling.spline import bases, spline_slab, to_coefficients
 
-REACH = 16  # voxels around a target box, beyond which the data moves the spline by less than 1e-8 of its value
-
-
-def needed_box(grid: Grid, target: Grid) -> tuple[list[int], list[int]]:
-    """Start and stop along each axis of the voxels of a grid that the spline on a target grid depends on."""
-    start, stop = [], []
-    for axis, n in enumerate(grid.shape):
-        ends = (target.axis_positions(axis)[[0, -1]] - grid.origin[axis]) / grid.voxel_size[axis]
-        low, high = np.clip([np.floor(ends[0]) - REACH, np.ceil(ends[1]) + REACH + 1], 0, n).astype(int)
-        start.append(min(int(low), n - 1))
-        stop.append(max(int(high), start[-1] + 1))
-    return start, stop
-
 
 def stacked_slabs(
     field: FieldOnGrid, weights: Sequence[float], samples: NDArray[np.float32], at: Grid, grid: Grid

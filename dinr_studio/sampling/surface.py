@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from dinr_studio.coordinates import Grid, reversed_axes
@@ -25,8 +24,6 @@ from dinr_studio.io.meshes import Mesh, write_mesh
 
 POLL = 0.2  # seconds between two looks at whether the process has answered
 ON_FACE = 1e-3  # of a voxel
-BYTES_PER_VOXEL = 24  # measured: values and triangles of a surface that fills a box of 128^3
-BYTES_BESIDES = 150 << 20  # of the process that makes it
 
 
 def check_meshable(grid: Grid) -> None:
@@ -37,25 +34,6 @@ def check_meshable(grid: Grid) -> None:
         raise ConfigError(f"The grid is {shape} ({', '.join(grid.axes)}); a surface needs 2 or more along z, y and x.")
     if grid.size != math.prod(spatial):
         raise ConfigError(f"The field has {grid.shape[0]} frames; choose one of them with --frame.")
-
-
-def check_memory(grid: Grid) -> None:
-    """Raises OutputError where a surface on a grid takes more memory than there is, and says which grid would do."""
-    needed = memory_needed(grid)
-    free = int(psutil.virtual_memory().available)
-    if needed <= free:
-        return
-    share = max(0.0, (0.8 * free - BYTES_BESIDES) / (needed - BYTES_BESIDES)) ** (1 / 3)
-    fitting = [max(2, int(n * share)) if i in grid.spatial else n for i, n in enumerate(grid.shape)]
-    raise OutputError(
-        f"A surface on {' x '.join(map(str, grid.shape))} voxels needs about {needed / 2**30:.1f} GiB of memory and "
-        f"{free / 2**30:.1f} GiB are free; choose {' x '.join(map(str, fitting))} voxels or fewer."
-    )
-
-
-def memory_needed(grid: Grid) -> int:
-    """Memory, in bytes, that a surface on a grid takes, about."""
-    return BYTES_BESIDES + BYTES_PER_VOXEL * grid.size
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import torch
 
 from dinr_studio.config import FieldConfig
 from dinr_studio.errors import OutputError
-from dinr_studio.io.atomic import check_free_space, refusals_in_words
+from dinr_studio.io.atomic import refusals_in_words
 from dinr_studio.io.unfinished import PARTS, Journal, Left, PartialFolder, Record, folder_in_parts
 from dinr_studio.io.writing import VolumeHeader, lost_by
 from dinr_studio.io.zarr_writing import (
@@ -32,7 +32,6 @@ from dinr_studio.io.zarr_writing import (
     chunk_files,
     create_store,
     describe_store,
-    level_bytes,
     opened_levels,
     range_of,
     tiles,
@@ -41,6 +40,7 @@ from dinr_studio.io.zarr_writing import (
 from dinr_studio.sampling.crew import Crew
 from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.sampling.exports import ExportProgress, Slabs, cast, finished
+from dinr_studio.sampling.preflight import export_needs
 
 PLAIN = (int, float, str, tuple, FieldConfig)  # of a module's own attributes: what steers it beside its weights
 
@@ -73,7 +73,8 @@ def tiled_export(
         def begun() -> Begun:
             described = description(source, header, mark)
             partial = leaders.enter_context(folder_in_parts(path, described, force=force, left=left))
-            return _begin(partial, path, header)
+            export_needs(header, path, source.grid, resumed=not partial.fresh).check()
+            return _begin(partial, header)
 
         start = crew.decided(begun)
         levels = crew.together(lambda: _levels_in(start.values, header))
@@ -123,12 +124,11 @@ def fingerprint(source: FieldOnGrid, mark: str = "") -> str:
     return digest.hexdigest()
 
 
-def _begin(partial: PartialFolder, path: Path, header: VolumeHeader) -> Begun:
+def _begin(partial: PartialFolder, header: VolumeHeader) -> Begun:
     """The store, new or as it was left, with nothing in it but what is known to be whole."""
     everything = tiles(header)
     done = {number: record for number, record in partial.done.items() if 0 <= number < len(everything)}
     if partial.fresh:
-        check_free_space(path, level_bytes(header))
         create_store(partial.values, header)
         partial.describe()
     else:
@@ -137,8 +137,6 @@ def _begin(partial: PartialFolder, path: Path, header: VolumeHeader) -> Begun:
             file for number in done for file in chunk_files(levels[0], partial.values, header, *everything[number])
         }
         _remove_torn(partial.values, levels, whole)
-        left = 1 - len(done) / len(everything)
-        check_free_space(path, round(left * level_bytes(header)))
     return Begun(partial.folder, partial.values, done)
 
 

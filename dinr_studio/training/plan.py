@@ -34,7 +34,10 @@ JUDGING_BYTES = 120 << 20  # scipy's libraries and the neighbours of the judged 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fit will cost: peak resident memory in bytes, time in seconds, and the number of trained parameters."""
+    """What a fit will cost: peak resident memory in bytes, time in seconds, and the number of trained parameters.
+
+    step_bytes: of that, what a step's micro-batch takes; data_bytes: what weights, samples and judging take.
+    """
 
     parameters: int
     micro_batch: int
@@ -43,6 +46,8 @@ class Plan:
     seconds_per_epoch: float
     seconds: float
     device: str
+    step_bytes: int = 0
+    data_bytes: int = 0
 
 
 def make_plan(volume: Volume, config: FitConfig) -> Plan:
@@ -79,6 +84,8 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
         seconds_per_epoch=per_epoch,
         seconds=min(whole, config.training.time_limit or whole),
         device=describe_device(device),
+        step_bytes=needed if device.type == "cpu" else 0,
+        data_bytes=fixed,
     )
 
 

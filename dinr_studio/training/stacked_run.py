@@ -21,7 +21,8 @@ from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError
 from dinr_studio.sampling.evaluate import FieldOnGrid, values_at_indices
 from dinr_studio.sampling.export import Slabs
-from dinr_studio.sampling.stacked import needed_box, stacked_slabs
+from dinr_studio.sampling.spline import needed_box
+from dinr_studio.sampling.stacked import stacked_slabs
 from dinr_studio.training.run import Run
 from dinr_studio.volume import CHUNK, Volume
 

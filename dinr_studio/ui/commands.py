@@ -21,11 +21,13 @@ from dinr_studio.ui.edits import MASK_EDIT, SettingsEdit
 from dinr_studio.ui.theme import icon, is_dark
 
 if TYPE_CHECKING:
+    from dinr_studio.needs import Needs
     from dinr_studio.ui.main_window import MainWindow
 
 log = logging.getLogger(__name__)
 
 KEEP, DISCARD, CANCEL = "Stop and keep", "Discard", "Cancel"
+ALL_THE_SAME = "Fit all the same"
 ZOOM = 1.5
 
 
@@ -270,12 +272,21 @@ class Commands(QObject):
     def fit(self) -> None:
         """Begins a fit with the panel's settings; slices that show the data turn to the field."""
         config = self.window.field_panel.config
-        if config is None or self.studio.fit.running:
+        if config is None or self.studio.fit.running or not self._may_fit(self.window.field_panel.needs):
             return
         self.window.actions_by_name["best"].setChecked(False)
         self.studio.start_fit(config)
         if all(pane.mode.currentText() == "Data" for pane in self.window.slices.shown):
             self.window.slices.set_mode("Field")
+
+    def _may_fit(self, needs: Needs | None) -> bool:
+        """Refuses a fit that the disk has no room for; asks about one that memory, by estimate, does not hold."""
+        if needs is None or needs.fits:
+            return True
+        if not needs.memory_short:
+            self.studio.failed.emit(needs.fault)
+            return False
+        return question(self.window, "Fit all the same", needs.fault, (ALL_THE_SAME, CANCEL)) == ALL_THE_SAME
 
     @Slot()
     def pause(self) -> None:

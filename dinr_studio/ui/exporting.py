@@ -11,8 +11,9 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from dinr_studio.training.run import Run
 from dinr_studio.ui.background import Work
-from dinr_studio.ui.colours import bytes_in_words, number, seconds_in_words, with_unit
+from dinr_studio.ui.colours import number, with_unit
 from dinr_studio.volume import Volume
+from dinr_studio.words import bytes_in_words, seconds_in_words
 
 if TYPE_CHECKING:
     from dinr_studio.sampling.evaluate import FieldOnGrid

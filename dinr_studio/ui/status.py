@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
 from dinr_studio.analysis.scores import Scores
 from dinr_studio.training.snapshot import Snapshot
 from dinr_studio.ui.background import spare_threads
-from dinr_studio.ui.colours import bytes_in_words, seconds_in_words
+from dinr_studio.words import bytes_in_words, seconds_in_words
 
 MEMORY_EVERY = 2000  # milliseconds
 

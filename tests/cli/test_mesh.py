@@ -70,7 +70,7 @@ def test_mesh_takes_boxes_and_tells_what_was_lost(run_file, shell, tmp_path):
         (["--level", "5", "--channel", "3"], "Channel 3 does not exist"),
         (["--level", "5", "--frame", "1"], "Frame 1 does not exist"),
         (["--level", "5", "--factor", "2", "--shape", "4,4,4"], "only one of"),
-        (["--level", "5", "--factor", "4000"], "GiB are free"),
+        (["--level", "5", "--factor", "4000"], "B are free; end other programs, or take less"),
         ([], "--level"),
     ],
 )

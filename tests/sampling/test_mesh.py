@@ -11,12 +11,12 @@ import torch
 import trimesh
 
 from dinr_studio.coordinates import CoordinateMap, Grid
-from dinr_studio.errors import ConfigError, OutputError
+from dinr_studio.errors import ConfigError, MemoryShort, OutputError
 from dinr_studio.normalisation import Normalisation
 from dinr_studio.sampling import mesh as module
 from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.sampling.mesh import mesh
-from dinr_studio.sampling.surface import check_memory
+from dinr_studio.sampling.preflight import mesh_needs
 from dinr_studio.sampling.target import frame_of, in_proportion
 
 CENTRE = np.array((-2.5, 12.0, 9.0))  # z, y, x
@@ -140,13 +140,13 @@ def test_flat_grids_and_unknown_formats_are_refused(tmp_path, grid):
 def test_too_large_a_grid_is_refused_with_one_that_would_do(grid, monkeypatch):
     memory = namedtuple("memory", "available")
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory(1 << 30))
-    check_memory(grid)
+    assert mesh_needs(grid).fits
     huge = grid.with_shape((1000, 1000, 1000))
-    with pytest.raises(OutputError, match=r"needs about 22\.5 GiB .* choose (\d+) x \1 x \1 voxels") as refusal:
-        check_memory(huge)
-    side = int(str(refusal.value).split("choose ")[1].split()[0])
+    with pytest.raises(MemoryShort, match=r"takes about 24\.2 GB .* (\d+) x \1 x \1 voxels or fewer") as refusal:
+        mesh_needs(huge).check()
+    side = int(str(refusal.value).split("less: ")[1].split()[0])
     assert 250 < side < 450
-    check_memory(grid.with_shape((side,) * 3))
+    assert mesh_needs(grid.with_shape((side,) * 3)).fits
 
 
 def test_progress_counts_the_voxels_and_ends_with_a_report(tmp_path, grid, monkeypatch):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from dinr_studio.sampling.spline import bases, spline_slab, to_coefficients
-from dinr_studio.sampling.stacked import needed_box, stacked_slabs
+from dinr_studio.sampling.spline import bases, needed_box, spline_slab, to_coefficients
+from dinr_studio.sampling.stacked import stacked_slabs
 
 SHAPES = [(9,), (1, 9), (7, 8), (4, 3, 6), (2, 5, 6, 7)]
 

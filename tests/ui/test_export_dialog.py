@@ -395,7 +395,8 @@ def test_a_mesh_too_large_for_the_memory_is_refused(qtbot, shown, still, tmp_pat
     dialog = shown(MeshDialog(still[0], histogram(still[1]), 0, 0.1, tmp_path))
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("memory", (), {"available": 200 << 20})())
     dialog.factor.setValue(32.0)
-    assert "GiB are free" in dialog.fault.text()
+    assert "MB are free; end other programs, or take less" in dialog.fault.text()
+    assert "voxels or fewer would do" in dialog.fault.text()
     assert not dialog.buttons.button(OK).isEnabled()
 
 

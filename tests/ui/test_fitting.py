@@ -1,6 +1,7 @@
 """Fitting: the plan before, settings checked as typed, and a fit begun, paused, ended, thrown away and resumed."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,22 @@ def test_where_memory_will_not_do_the_plan_offers_what_will(opened, qtbot, monke
         lambda: panel.config.training.micro_batch == 64 and "parameters" in panel.plan.text(), timeout=60_000
     )
     assert not panel.offer.isVisible()
+
+
+def test_a_fit_that_would_not_fit_is_asked_about_or_refused(opened, qtbot, answers):
+    panel = opened.field_panel
+    qtbot.waitUntil(lambda: "more are free" in panel.plan.text(), timeout=60_000)
+    assert panel.needs.fits
+    known = panel.needs
+    panel.needs = replace(known, memory_free=1000, smaller=("a crop of 9 x 9 x 9 voxels would do",))
+    assert "a crop of 9 x 9 x 9 voxels" in panel.needs.fault
+    answers["Fit all the same"] = "Cancel"
+    qtbot.keyClick(opened, KEY.Key_F5)
+    assert not opened.studio.fit.running
+    panel.needs = replace(known, disk=5000, disk_free=1000)
+    qtbot.keyClick(opened, KEY.Key_F5)
+    assert not opened.studio.fit.running
+    assert "make room" in opened.notice.sentence.text()
 
 
 def test_settings_are_checked_as_one_types_and_a_fit_keeps_the_last_allowed_one(opened, qtbot):

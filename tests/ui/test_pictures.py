@@ -400,3 +400,15 @@ def test_the_movie_dialog_refuses_what_a_gif_cannot_show(shown, tmp_path):
     assert dialog.plan.path.suffix == ""
     dialog.place.edit.setText(str(tmp_path / "turn.avi"))
     assert "names no format" in dialog.wrong.text()
+
+
+def test_a_movie_that_memory_or_disk_cannot_hold_is_refused_with_one_that_they_can(tmp_path, monkeypatch):
+    gif = Plan(tmp_path / "turn.gif", 1440, 3840, 2160, 60.0)
+    monkeypatch.setattr(movie, "available_bytes", lambda: 10**9)
+    monkeypatch.setattr(movie, "free_bytes", lambda path: 10**12)
+    assert "The movie takes about 12.1 GB of memory" in movie.needs_of(gif).fault
+    assert "PNGs take 132.7 MB of memory" in movie.needs_of(gif).fault
+    pngs = Plan(tmp_path / "turn", 1440, 3840, 2160, 60.0)
+    assert movie.needs_of(pngs).fits
+    monkeypatch.setattr(movie, "free_bytes", lambda path: 10**9)
+    assert "47.8 GB on the disk, which has 1.0 GB free" in movie.needs_of(pngs).fault

@@ -23,19 +23,22 @@ from PySide6.QtWidgets import (
 from dinr_studio.analysis.stacking import in_words
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import DataNotFound, DinrError
-from dinr_studio.io.atomic import check_free_space, free_bytes
+from dinr_studio.io.atomic import free_bytes
 from dinr_studio.io.unfinished import Left
 from dinr_studio.io.writing import VolumeHeader, compressions, lost_by, types_for, writers
+from dinr_studio.needs import Needs
+from dinr_studio.sampling.preflight import export_needs, spline_bytes, written_bytes
 from dinr_studio.sampling.target import target_grid
 from dinr_studio.training.run import Run
 from dinr_studio.training.stack_offer import fitted_part, stack_notes, stack_weights
-from dinr_studio.ui.colours import bytes_in_words, number
+from dinr_studio.ui.colours import number
 from dinr_studio.ui.dialogs.parts import add_row, buttons_of, fault_label, fill, in_tab_order, lines_label
 from dinr_studio.ui.dialogs.place import PlaceRow, suggested_name
 from dinr_studio.ui.dialogs.resolution import ResolutionForm
 from dinr_studio.ui.dialogs.timing import Timing
 from dinr_studio.ui.exporting import ExportJob, stacked_job, volume_job
 from dinr_studio.volume import Volume
+from dinr_studio.words import bytes_in_words
 
 Box = tuple[tuple[float, float], ...]
 
@@ -221,7 +224,7 @@ class ExportDialog(QDialog):
             summary = self._in_words(header)
             if not fault:
                 lost = " ".join(lost_by(header, self.place.path))
-                check_free_space(self.place.path, header.value_bytes)
+                self._needs(header).check()
         except DinrError as error:
             fault = fault or str(error)
         self.summary.setText(summary)
@@ -233,16 +236,22 @@ class ExportDialog(QDialog):
 
     def _in_words(self, header: VolumeHeader) -> str:
         shape = " × ".join(map(str, header.grid.shape))
-        most = "at most " if header.compression not in ("", "none") else ""
+        path, most = self.place.path, "at most " if header.compression not in ("", "none") else ""
+        size = written_bytes(header, path) if self.place.suffix in KNOWN else header.value_bytes
         parts = [
-            f"{shape} voxels, {most}{bytes_in_words(header.value_bytes)}",
+            f"{shape} voxels, {most}{bytes_in_words(size)}",
             self.timing.in_words(header.grid.size),
         ]
         try:
-            parts.append(f"{bytes_in_words(free_bytes(self.place.path))} free on the disk")
+            parts.append(f"{bytes_in_words(free_bytes(path))} free on the disk")
         except DinrError:  # a folder that does not exist is told as a fault
             pass
         return "; ".join(parts)
+
+    def _needs(self, header: VolumeHeader) -> Needs:
+        path, own = self.place.path, self._run.grid
+        beside = spline_bytes(header, path, own) if self.stack.isChecked() else 0
+        return export_needs(header, path, own, beside=beside)
 
     # The outcome
 

@@ -23,15 +23,17 @@ from dinr_studio.analysis.histogram import Histogram
 from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.errors import DinrError
 from dinr_studio.io.meshes import MESH_FORMATS
-from dinr_studio.sampling.surface import check_memory, check_meshable, memory_needed
+from dinr_studio.sampling.preflight import mesh_needs
+from dinr_studio.sampling.surface import check_meshable
 from dinr_studio.sampling.target import frame_of, target_grid
 from dinr_studio.training.run import Run
-from dinr_studio.ui.colours import bytes_in_words, number, with_unit
+from dinr_studio.ui.colours import number, with_unit
 from dinr_studio.ui.dialogs.parts import add_row, buttons_of, fault_label, in_tab_order, lines_label
 from dinr_studio.ui.dialogs.place import PlaceRow, suggested_name
 from dinr_studio.ui.dialogs.timing import Timing
 from dinr_studio.ui.exporting import ExportJob, mesh_job
 from dinr_studio.ui.panels.settings_form import parsed
+from dinr_studio.words import bytes_in_words
 
 USUAL_SIGMA = 2.0
 DIGITS = 6
@@ -190,7 +192,7 @@ class MeshDialog(QDialog):
             grid = self._grid()
             summary = self._in_words(grid)
             check_meshable(grid)
-            check_memory(grid)
+            mesh_needs(grid).check()
         except DinrError as error:
             fault = fault or str(error)
         self.summary.setText(summary)
@@ -221,7 +223,7 @@ class MeshDialog(QDialog):
         unit = units.pop() if len(units) == 1 else ""
         return (
             f"Evaluated on {shape} voxels of {f'{size} {unit}'.rstrip()}; {self.timing.in_words(grid.size)}; "
-            f"about {bytes_in_words(memory_needed(grid))} of memory. Positions in the file are x, y, z"
+            f"about {bytes_in_words(mesh_needs(grid).memory)} of memory. Positions in the file are x, y, z"
             + (f" in {unit}." if unit else ".")
         )
 

@@ -13,14 +13,18 @@ from PySide6.QtCore import QSize, QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSpinBox, QWidget
 
-from dinr_studio.errors import OutputError
-from dinr_studio.ui.colours import bytes_in_words, number
+from dinr_studio.errors import DinrError, OutputError
+from dinr_studio.io.atomic import free_bytes
+from dinr_studio.memory import available_bytes
+from dinr_studio.needs import Needs
+from dinr_studio.ui.colours import number
 from dinr_studio.ui.dialogs.encoding import Frame, write_gif, write_numbered
 from dinr_studio.ui.dialogs.figure import stretched, volume_picture
 from dinr_studio.ui.dialogs.place import PlaceRow
 from dinr_studio.ui.dialogs.saving import SaveDialog, Step, stem_of
 from dinr_studio.ui.exporting import ExportJob
 from dinr_studio.ui.views.volume_view import VolumeView
+from dinr_studio.words import bytes_in_words
 
 if TYPE_CHECKING:
     from dinr_studio.ui.main_window import MainWindow
@@ -31,7 +35,7 @@ BETWEEN, HIDDEN = 5, 500  # milliseconds between two frames, for the window; and
 AHEAD = 4  # frames that wait for the encoder, at most
 TICK = 10  # milliseconds: a GIF's unit of time
 FASTEST = 2  # ticks of a frame: players slow down what is faster
-MOST_MEMORY = 1e9  # bytes that a GIF may take while it is written
+BYTES_OF_PIXEL = 4  # of a frame that waits, and of a PNG at most
 NO_VIEW = "The 3D view shows nothing that could turn; open a volume with three axes in space and show the 3D view."
 WAITING = "waiting until the 3D view is shown again"
 
@@ -50,6 +54,26 @@ class Plan:
     def ticks(self) -> int:
         """How long a GIF shows a frame, in its own unit of time."""
         return round(1000 * self.seconds / self.frames / TICK)
+
+
+def needs_of(plan: Plan) -> Needs:
+    """What a movie takes: a GIF is made in memory, one byte a pixel; of PNGs only some frames are there at once."""
+    pixels = plan.frames * plan.width * plan.height
+    one = plan.width * plan.height * BYTES_OF_PIXEL
+    gif = plan.path.suffix.lower() == ".gif"
+    try:
+        room = free_bytes(plan.path)
+    except DinrError:  # a folder that is not there is told as a fault of the place
+        room = None
+    smaller = (f"PNGs take {bytes_in_words(AHEAD * one)} of memory",) if gif else ()
+    return Needs(
+        "The movie",
+        (pixels if gif else 0) + AHEAD * one,
+        available_bytes(),
+        pixels * (1 if gif else BYTES_OF_PIXEL),
+        room,
+        smaller=(*smaller, "or choose a smaller size"),
+    )
 
 
 class MovieDialog(SaveDialog):
@@ -95,12 +119,9 @@ class MovieDialog(SaveDialog):
             return f"{plan.path.name} names no format; end it in .gif, or in nothing for a folder of PNGs."
         if suffix == "" and plan.path.exists():
             return f"{plan.path} exists already; choose the name of a new folder."
-        memory = plan.frames * plan.width * plan.height
         if suffix == ".gif" and plan.ticks < FASTEST:
             return "A GIF shows at most 50 frames a second; choose fewer frames or a longer duration."
-        if suffix == ".gif" and memory > MOST_MEMORY:
-            return f"This GIF would take {bytes_in_words(memory)} of memory; choose a smaller size, or PNGs."
-        return super().fault()
+        return super().fault() or needs_of(plan).fault
 
     @Slot()
     def follow(self) -> None:

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from dinr_studio.needs import span_in_words
 from dinr_studio.training.run import Run
 from dinr_studio.ui.background import Work
-from dinr_studio.ui.colours import seconds_in_words
-
-DAY = 86_400
 
 
 def measuring(run: Run) -> Iterator[float]:
@@ -37,10 +35,7 @@ class Timing(QObject):
     def in_words(self, coordinates: int) -> str:
         """How long so many coordinates take."""
         if self.rate > 0:
-            seconds = coordinates / self.rate
-            if seconds > 2 * DAY:
-                return f"about {seconds / DAY:,.0f} days"
-            return "under 1 s" if seconds < 1 else f"about {seconds_in_words(seconds)}"
+            return span_in_words(coordinates / self.rate)
         return "measuring the time it takes …" if self._work is not None else "time unknown"
 
     def stop(self) -> None:

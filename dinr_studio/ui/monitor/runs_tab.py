@@ -21,8 +21,8 @@ from PySide6.QtWidgets import (
 
 from dinr_studio.errors import DinrError
 from dinr_studio.ui.background import Work
-from dinr_studio.ui.colours import seconds_in_words
 from dinr_studio.ui.runs import RunEntry, listed, renamed
+from dinr_studio.words import seconds_in_words
 
 COLUMNS = (
     "Run",

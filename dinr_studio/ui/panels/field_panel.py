@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
@@ -11,14 +12,16 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QFrame, QLabel, QPushButto
 
 from dinr_studio.config import FAMILIES, PROBE, FitConfig, with_changes
 from dinr_studio.errors import ConfigError, MemoryShort
+from dinr_studio.needs import Needs
 from dinr_studio.ui.background import spare_threads
-from dinr_studio.ui.colours import bytes_in_words, seconds_in_words
 from dinr_studio.ui.edits import SettingsEdit
 from dinr_studio.ui.evaluator import Answer, Question
 from dinr_studio.ui.panels.parts import heading, scrolling
 from dinr_studio.ui.panels.settings_form import FIELDS, SettingsForm, setting
+from dinr_studio.ui.runs import new_run_path
 from dinr_studio.ui.studio import Studio
 from dinr_studio.volume import Volume
+from dinr_studio.words import bytes_in_words, seconds_in_words
 
 PRESET_TIPS = {
     "auto": "Derived from the grid, the data's power spectrum and the device: the one to begin with",
@@ -51,6 +54,7 @@ class FieldPanel(QWidget):
         super().__init__(parent)
         self.studio, self.undo = studio, undo
         self.config: FitConfig | None = None
+        self.needs: Needs | None = None  # of the fit, once its plan is measured
         self._base: FitConfig | None = None
         self._base_key: tuple[Any, ...] = ()
         self._chosen: dict[str, Any] = {"preset": "auto", "family": "dinr-siren", "changes": {}}
@@ -175,13 +179,15 @@ class FieldPanel(QWidget):
         if volume is None or config is None or self.studio.fit.running:
             return
         self.plan.setText("Measuring a few steps on this device …")
-        self.studio.analyses.ask(ASKER_PLAN, [Question(config, lambda: _plan(volume, config))])
+        self.needs = None
+        path = new_run_path(self.studio.file)
+        self.studio.analyses.ask(ASKER_PLAN, [Question(config, lambda: _plan(volume, config, path))])
 
     # Following
 
     @Slot()
     def _on_volume(self) -> None:
-        self.config = self._base = None
+        self.config = self._base = self.needs = None
         self.setEnabled(self.studio.volume is not None)
         if self.studio.volume is None:
             self.plan.setText("Open a volume first.")
@@ -211,6 +217,7 @@ class FieldPanel(QWidget):
 
     def _show_config(self) -> None:
         assert self._base is not None
+        self.needs = None
         try:
             self.config = with_changes(self._base, self._chosen["changes"])
         except ConfigError as error:
@@ -223,20 +230,23 @@ class FieldPanel(QWidget):
         self._plan_due.start()
 
     def _show_plan(self, answer: Answer) -> None:
-        self._offered = None
+        self._offered, self.needs = None, None
         if answer.fault:
             self.plan.setText(answer.fault)
         elif isinstance(answer.value, MemoryShort):
             self.plan.setText(str(answer.value))
             self._offered = answer.value.micro_batch
         else:
-            plan = answer.value
+            plan, self.needs = answer.value
+            self._offered = self.needs.micro_batch
             self.plan.setText(
                 f"{plan.parameters:,} parameters\n"
                 f"about {seconds_in_words(plan.seconds)} of training"
                 f" ({seconds_in_words(plan.seconds_per_epoch)} an epoch)\n"
                 f"{plan.coordinates_per_second:,.0f} coordinates/s on {plan.device}\n"
                 f"at most {bytes_in_words(plan.peak_memory_bytes)} of memory"
+                f" ({bytes_in_words(self.needs.memory_free)} more are free)"
+                + (f"\n{self.needs.fault}" if self.needs.fault else "")
             )
         self.offer.setVisible(self._offered is not None)
         if self._offered is not None:
@@ -271,16 +281,21 @@ def _preset(volume: Volume, preset: str, family: str, device: str, held_out_shar
     return preset_config(preset, volume, family, device, held_out_share)
 
 
-def _plan(volume: Volume, config: FitConfig) -> Any:
-    """The plan, measured with as many threads as the fit will have; MemoryShort itself where memory will not do."""
+def _plan(volume: Volume, config: FitConfig, path: Path) -> Any:
+    """The plan, measured with as many threads as the fit will have, and its needs; or MemoryShort itself.
+
+    path: where its run file would lie.
+    """
     import torch
 
     from dinr_studio.training.plan import make_plan
+    from dinr_studio.training.preflight import fit_needs
 
     before = torch.get_num_threads()
     torch.set_num_threads(spare_threads())
     try:
-        return make_plan(volume, config)
+        plan = make_plan(volume, config)
+        return plan, fit_needs(plan, volume, config, path)
     except MemoryShort as short:
         return short
     finally:

@@ -41,6 +41,10 @@ Mask = Annotated[
 ]
 Channel = Annotated[int | None, typer.Option(help="Use this channel only, counted from 0.")]
 Positions = Annotated[str | None, typer.Option(help="Columns of a table that are places, such as t,z,y,x.")]
+CropPart = Annotated[
+    str | None,
+    typer.Option("--crop", help="Part to take: START:STOP for each axis, in voxels (0:64,:,9:40) or a unit (0.5:2nm)."),
+]
 Values = Annotated[str | None, typer.Option("--values", help="Columns of a table to fit, such as u,v.")]
 Data = Annotated[str | None, typer.Option("--data", help="The data file, where it is not where it was at the fit.")]
 Factor = Annotated[str | None, typer.Option(help="Voxels per old voxel, one number or one per axis.")]
@@ -63,6 +67,7 @@ def info(
     unit: Unit = None,
     fill: Fill = None,
     channel: Channel = None,
+    crop: CropPart = None,
     mask: Mask = None,
     positions: Positions = None,
     value_columns: Values = None,
@@ -70,7 +75,7 @@ def info(
     """Shape, axes, voxel size, units, range and missing share of a volume, and the datasets in its file."""
     from dinr_studio.cli import inspecting
 
-    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, mask, positions, value_columns)
+    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
     described = inspecting.describe(file, options)
     _print_json(described) if as_json else inspecting.print_description(described)
 
@@ -112,6 +117,7 @@ def fit(
     unit: Unit = None,
     fill: Fill = None,
     channel: Channel = None,
+    crop: CropPart = None,
     mask: Mask = None,
     positions: Positions = None,
     value_columns: Values = None,
@@ -139,7 +145,7 @@ def fit(
     }
     changes = {name: value for name, value in given.items() if value is not None}
     changes |= dict(values.setting(text) for text in settings or ())
-    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, mask, positions, value_columns)
+    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
     request = fitting.FitRequest(file, output, preset, family, changes, options)
     if dry_run:
         _print_plan(fitting.planned_fit(request, force=force, resume=resume), as_json)
@@ -279,11 +285,14 @@ def _open_options(
     unit: str | None,
     fill: float | None,
     channel: int | None,
+    crop: str | None,
     mask: str | None,
     positions: str | None,
     value_columns: str | None,
 ) -> dict[str, Any]:
     """What was said about opening the file, by keyword of open_volume."""
+    from dinr_studio.io.cropping import Crop
+
     sizes = values.numbers(voxel_size, "--voxel-size")
     given = {
         "dataset": dataset,
@@ -292,6 +301,7 @@ def _open_options(
         "unit": unit,
         "fill": fill,
         "channel": channel,
+        "crop": None if crop is None else Crop(crop),
         "mask": mask if mask is None or mask.startswith("sample:") else str(Path(mask).absolute()),
         "position_columns": positions,
         "value_columns": value_columns,

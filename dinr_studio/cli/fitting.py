@@ -19,8 +19,10 @@ from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
 from dinr_studio.cli.team import begun, follows, launched, run_of_this_job, team_of_processes
 from dinr_studio.config import FAMILIES, PROBE, FitConfig, changed, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
+from dinr_studio.io.cropping import Crop
 
 if TYPE_CHECKING:
+    from dinr_studio.coordinates import Grid
     from dinr_studio.needs import Needs
     from dinr_studio.training.distributed import Team
     from dinr_studio.training.plan import Plan
@@ -31,6 +33,7 @@ STOPPING = b"\nStopping after this step, to save the run; Ctrl-C again ends at o
 RESUMABLE = ("max_epochs", "time_limit", "goal_psnr", "patience")
 
 
+SAME_PLACE = 1e-3  # of a voxel
 PROBED_WITH = {"device", "held_out_share", "held_out_scheme", "seed"}  # settings by hand that leave the family open
 
 
@@ -140,7 +143,7 @@ def _new(request: FitRequest, force: bool, again: bool) -> tuple[Volume, _Start]
             typer.echo("Trying families for some seconds each; --family names one instead.", err=True)
     chosen = preset_config(request.preset, volume, family, device, request.changes.get("held_out_share"))
     config = changed(with_changes(chosen, request.changes), reasons=chosen.reasons + _by_hand(request.changes))
-    return volume, _planned(volume, config, request.open_options, request.output)
+    return volume, _planned(volume, config, _settled(request.open_options), request.output)
 
 
 def _left_open(request: FitRequest) -> bool:
@@ -208,7 +211,35 @@ def _taken_up(request: FitRequest, run: Run) -> tuple[Volume, _Start]:
             f"{request.file} is not the file that {request.output} was fitted to ({run.provenance.file}); "
             "resume with that one, or fit anew."
         )
-    return volume, _planned(volume, with_changes(run.config, request.changes), options, request.output, run)
+    if not _same_place(volume.grid, run.grid):
+        raise RunFileError(
+            f"{request.output} was fitted to another part of {request.file}, or to other voxel sizes; leave --crop and "
+            "the like out, for a resumed run opens its data as before, or fit anew."
+        )
+    config = with_changes(run.config, request.changes)
+    return volume, _planned(volume, config, _settled(options), request.output, run)
+
+
+def _same_place(grid: Grid, other: Grid) -> bool:
+    """Whether two grids have the same voxels at the same places."""
+    return grid.shape == other.shape and all(
+        abs(a - b) <= SAME_PLACE * size
+        for a, b, size in zip(
+            (*grid.origin, *grid.voxel_size),
+            (*other.origin, *other.voxel_size),
+            (*other.voxel_size, *other.voxel_size),
+            strict=True,
+        )
+    )
+
+
+def _settled(options: dict[str, Any]) -> dict[str, Any]:
+    """The options as the run file keeps them: a part to take by its voxels, once the file has been opened."""
+    crop = options.get("crop")
+    if isinstance(crop, Crop):
+        typer.echo(f"Taking {crop.words}.", err=True)
+        return {**options, "crop": crop.indices}
+    return options
 
 
 def _check_folder(output: Path) -> None:

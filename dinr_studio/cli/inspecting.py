@@ -11,6 +11,7 @@ import typer
 from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, Grid, Orientation
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.atomic import atomic_output
+from dinr_studio.io.cropping import Crop
 from dinr_studio.samples import SAMPLES, sample_path
 
 
@@ -27,9 +28,11 @@ def describe(file: str, options: dict[str, Any]) -> dict[str, Any]:
         if len(entries) < 2 or "dataset" in options:
             raise
         return {"file": file, "datasets": datasets, "dataset_details": listing, "shape": None}
-    grid = volume.grid
+    grid, crop = volume.grid, options.get("crop")
     return {
         "file": volume.provenance.file,
+        "crop": crop.indices if isinstance(crop, Crop) else None,
+        "part": crop.words if isinstance(crop, Crop) else "",
         "format": volume.provenance.reader,
         "dataset": volume.provenance.dataset,
         "shape": list(grid.shape),
@@ -73,6 +76,7 @@ def print_description(described: dict[str, Any]) -> None:
         "file": described["file"],
         "format": described["format"],
         "dataset": described["dataset"],
+        **({"part": described["part"]} if described["part"] else {}),
         "shape": f"{' x '.join(map(str, described['shape']))} ({', '.join(described['axes'])})",
         "voxel size": size,
         "origin": f"{origin} (centre of the first voxel{own})",

@@ -32,6 +32,7 @@ from dinr_studio.io import (
 )
 from dinr_studio.io.arranging import Values, arranged, checked_axes, cropped, one_channel, overridden
 from dinr_studio.io.content import Content, DatasetEntry
+from dinr_studio.io.cropping import Indices, indices_on
 from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
 from dinr_studio.io.joining import joined, names_in
@@ -128,7 +129,7 @@ def open_volume(
     unit: str | None = None,
     fill: float | None = None,
     channel: int | None = None,
-    crop: Sequence[Sequence[int]] | None = None,
+    crop: Sequence[Sequence[int]] | Callable[[Grid], Indices] | None = None,
     stored: bool | None = None,
     mask: str | None = None,
     position_columns: str | None = None,
@@ -137,15 +138,15 @@ def open_volume(
     """The volume in a file; what is given here overrides what the file says.
 
     path: a file, a folder or a pattern (slices/*.tif) of files that are one volume, or sample:NAME. dataset: its name
-    among several in there, or the names, separated by commas, of several on one grid that become channels of one.
-    axes: one letter of t, z, y, x, c for each dimension of the stored array. voxel_size: one number for all spatial
-    axes, or one for each axis (t, z, y, x order), in `unit`. fill: the value that means missing. channel: keep only
-    this one, counted from 0. crop: START and STOP index for each axis of the volume, of the part to keep. stored:
-    whether the values stay in the file and are read as they are needed; by default where they would fill a good part
-    of memory, and the format allows it. mask: a second file on the same grid, whose zeros (or False, or NaN) mark
-    voxels that count as missing; its fingerprint goes into the volume's. position_columns, value_columns: of a table
-    of samples, names separated by commas; the volume then carries the samples, and voxel_size is that of the volume
-    made of them, while their positions stay.
+    among several in there, or the names, separated by commas, of several on one grid that become channels of one. axes:
+    one letter of t, z, y, x, c for each dimension of the stored array. voxel_size: one number for all spatial axes, or
+    one for each axis (t, z, y, x order), in `unit`. fill: the value that means missing. channel: keep only this one,
+    counted from 0. crop: START and STOP index for each axis of the volume, of the part to keep, or what tells them of
+    its grid. stored: whether the values stay in the file and are read as they are needed; by default where they would
+    fill a good part of memory, and the format allows it. mask: a second file on the same grid, whose zeros (or False,
+    or NaN) mark voxels that count as missing; its fingerprint goes into the volume's. position_columns, value_columns:
+    of a table of samples, names separated by commas; the volume then carries the samples, and voxel_size is that of the
+    volume made of them, while their positions stay.
     Raises FileFormatError, DataError or ConfigError in one sentence.
     """
     path = resolve(path)
@@ -168,10 +169,11 @@ def open_volume(
     if mask is not None:
         content, mark = with_mask(content, mask, axes)
         known += MASK_MARK + mark
-    values, grid, names = _chosen(content, voxel_size, unit, channel, crop)
+    part = None if crop is None else indices_on(overridden(arranged(content)[1], voxel_size, unit), crop)
+    values, grid, names = _chosen(content, voxel_size, unit, channel, part)
     absent = None
     if content.missing is not None:
-        absent = np.asarray(_chosen(replace(content, values=content.missing), None, None, channel, crop)[0])
+        absent = np.asarray(_chosen(replace(content, values=content.missing), None, None, channel, part)[0])
     fill = content.fill if fill is None else fill
     if isinstance(values, StoredValues):
         values = replace(values, fill=fill)

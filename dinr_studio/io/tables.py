@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from dinr_studio.binning import volume_of_samples
 from dinr_studio.channels import labelled, name_and_unit
+from dinr_studio.coordinates import Grid
 from dinr_studio.epoch import Epoch
 from dinr_studio.errors import ConfigError, DataError, FileFormatError
 from dinr_studio.io.content import check_claim
+from dinr_studio.io.cropping import Indices, indices_on
 from dinr_studio.io.isolation import check_harmless
 from dinr_studio.io.numpy_files import list_npz
 from dinr_studio.io.optional import needed
@@ -46,7 +48,7 @@ def open_samples(
     unit: str | None = None,
     fill: float | None = None,
     channel: int | None = None,
-    crop: Sequence[Sequence[int]] | None = None,
+    crop: Sequence[Sequence[int]] | Callable[[Grid], Indices] | None = None,
 ) -> Volume:
     """The volume of means of the samples in a table, which carries them; see `open_volume` for the choices.
 
@@ -61,6 +63,7 @@ def open_samples(
         volume = volume.with_grid(volume.grid.with_unit(unit))
     if crop is None:
         return volume
+    crop = indices_on(volume.grid, crop)
     if len(crop) != len(volume.grid.shape) or any(len(ends) != 2 for ends in crop):
         raise ConfigError(f"The crop box {list(crop)} does not fit axes {', '.join(volume.grid.axes)}.")
     start, stop = zip(*crop, strict=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNIT = re.compile(r"^(.*?)\s*[\[(]([^\])]*)[\])]$", re.DOTALL)
+VECTOR = re.compile(r"[uvwxyz]|\w*?[_: ]?[xyzuvw012]", re.IGNORECASE)  # names of components, such as u, vx, B_y
 COLOURS = ("red", "green", "blue")
 MOST_COMPONENTS = 3  # of a vector that has a magnitude
 
@@ -42,8 +43,10 @@ def units_differ(names: Sequence[str], value_unit: str) -> bool:
 
 
 def have_magnitude(names: Sequence[str], value_unit: str, channels: int) -> bool:
-    """Whether channels can be the components of one vector: two or three of one unit that are no colours."""
-    return 2 <= channels <= MOST_COMPONENTS and not units_differ(names, value_unit) and tuple(names) != COLOURS
+    """Whether channels can be the components of one vector: two or three of one unit, by that or by their names."""
+    if not 2 <= channels <= MOST_COMPONENTS or units_differ(names, value_unit):
+        return False
+    return bool(value_unit) or all(VECTOR.fullmatch(name) for name in names)
 
 
 def are_colours(names: Sequence[str], channels: int, dtype: np.dtype[Any]) -> bool:
@@ -51,6 +54,20 @@ def are_colours(names: Sequence[str], channels: int, dtype: np.dtype[Any]) -> bo
     if channels != len(COLOURS):
         return False
     return tuple(name.lower() for name in names) == COLOURS or (not names and dtype == np.uint8)
+
+
+def components_of(names: Sequence[str], value_unit: str, channels: int, dtype: np.dtype[Any]) -> tuple[Component, ...]:
+    """What can be shown of channels: colours first, where they are such, then each, then the length of a vector."""
+    if are_colours(names, channels, dtype):
+        return (COLOUR, *range(channels))
+    return (*range(channels), MAGNITUDE) if have_magnitude(names, value_unit, channels) else tuple(range(channels))
+
+
+def label_of(names: Sequence[str], chosen: Component) -> str:
+    """What a component is called: a channel by its name, or by its number from 1."""
+    if not isinstance(chosen, int):
+        return chosen
+    return names[chosen] if chosen < len(names) else f"{chosen + 1}"
 
 
 def component(values: NDArray[Any], chosen: Component) -> NDArray[Any]:

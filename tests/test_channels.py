@@ -25,6 +25,9 @@ def test_only_components_of_one_unit_have_a_magnitude():
     assert not have_magnitude(("u [m/s]", "T [K]"), "", 2)
     assert not have_magnitude(("red", "green", "blue"), "", 3)
     assert not have_magnitude((), "", 4)
+    assert have_magnitude(("vx", "vy"), "", 2)
+    assert have_magnitude(("u:0", "u:1", "u:2"), "", 3)
+    assert not have_magnitude(("DAPI", "GFP"), "", 2)
     assert units_differ(("u [m/s]", "n"), "")
 
 

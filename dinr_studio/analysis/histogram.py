@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.channels import Component, component
 from dinr_studio.normalisation import present_sample
 from dinr_studio.volume import Volume
 
@@ -29,9 +30,9 @@ class Histogram:
     sampled: int
 
 
-def histogram(volume: Volume, channel: int = 0, percentiles: tuple[float, float] = CONTRAST) -> Histogram:
-    """The histogram of one channel's present values."""
-    values = present_sample(volume)[:, channel].astype(np.float64)
+def histogram(volume: Volume, channel: Component = 0, percentiles: tuple[float, float] = CONTRAST) -> Histogram:
+    """The histogram of the present values of one channel, or of what is made of several."""
+    values = component(present_sample(volume), channel).astype(np.float64)
     counts, edges = np.histogram(values, bins=BINS)
     low, high = (float(limit) for limit in np.percentile(values, percentiles))
     if not low < high:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.channels import Component, component
 from dinr_studio.coordinates import TIME_AXIS, CoordinateMap, Grid
 from dinr_studio.volume import Volume
 
@@ -43,7 +44,7 @@ class Spectrum:
         return min(1.0, self.noise_floor * float(self.modes.sum()) / total) if total > 0 else 0.0
 
 
-def radial_spectrum(volume: Volume, coordinates: CoordinateMap, channel: int = 0) -> Spectrum:
+def radial_spectrum(volume: Volume, coordinates: CoordinateMap, channel: Component = 0) -> Spectrum:
     """The spectrum of one channel in cycles per network unit, shell by shell up to the least Nyquist frequency.
 
     The mean is removed, missing voxels count as the mean, and a Hann window along each axis keeps the box's edges from
@@ -95,7 +96,7 @@ def _frequencies(shape: tuple[int, ...], step: NDArray[np.float64]) -> NDArray[n
     return np.sqrt(squares)
 
 
-def _central_part(volume: Volume, channel: int) -> tuple[NDArray[np.float64], list[int]]:
+def _central_part(volume: Volume, channel: Component) -> tuple[NDArray[np.float64], list[int]]:
     """The middle of a volume as float64 with its mean removed, without axes of one voxel; and the axes that stay."""
     share = min(1.0, (MOST_VOXELS / volume.grid.size) ** (1 / len(volume.grid.shape)))
     axes = [i for i, n in enumerate(volume.grid.shape) if n > 1]
@@ -104,7 +105,7 @@ def _central_part(volume: Volume, channel: int) -> tuple[NDArray[np.float64], li
         kept = max(1, round(n * share))
         part.append(slice((n - kept) // 2, (n - kept) // 2 + kept))
     middle = volume.cropped([p.start for p in part], [p.stop for p in part]).loaded()
-    values = middle.in_memory[..., channel].astype(np.float64)
+    values = component(middle.in_memory, channel).astype(np.float64)
     if middle.missing is None:
         values -= values.mean()
     else:

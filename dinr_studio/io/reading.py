@@ -37,7 +37,7 @@ from dinr_studio.io.fingerprint import fingerprint
 from dinr_studio.io.folders import folder_format
 from dinr_studio.io.joining import joined, names_in
 from dinr_studio.io.masks import with_mask
-from dinr_studio.io.tables import TABLES, is_sample_archive, open_samples
+from dinr_studio.io.tables import TABLES, ColumnListing, is_sample_archive, list_columns, open_samples
 from dinr_studio.io.unfinished import is_unfinished
 from dinr_studio.memory import available_bytes
 from dinr_studio.stored import StoredValues
@@ -215,6 +215,16 @@ def list_datasets(path: str | Path) -> list[DatasetEntry]:
         return []
     entries: list[DatasetEntry] = guarded(path, lambda: READERS[kind][1](path))
     return entries
+
+
+def columns_in(path: str | Path, positions: str | None = None, values: str | None = None) -> ColumnListing | None:
+    """The columns of a table of samples, and those chosen; None of a file that is none."""
+    path = resolve(path)
+    kind = format_of(path)
+    if not holds_samples(path, kind, None, positions or values if kind in TABLES else None):
+        return None
+    listing: ColumnListing = guarded(path, lambda: list_columns(path, kind, positions, values))
+    return listing
 
 
 def resolve(path: str | Path) -> Path:

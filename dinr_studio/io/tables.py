@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from dinr_studio.binning import volume_of_samples
 from dinr_studio.channels import labelled, name_and_unit
 from dinr_studio.coordinates import Grid
 from dinr_studio.epoch import Epoch
-from dinr_studio.errors import ConfigError, DataError, FileFormatError
+from dinr_studio.errors import ConfigError, DataError, DinrError, FileFormatError
 from dinr_studio.io.content import check_claim
 from dinr_studio.io.cropping import Indices, indices_on
 from dinr_studio.io.isolation import check_harmless
@@ -112,6 +112,30 @@ def read_table(
         notes=notes,
         epoch=epoch,
     )
+
+
+@dataclass(frozen=True)
+class ColumnListing:
+    """What may be chosen from a table: names and kinds of its columns, and what is taken where nothing is said.
+
+    axes: column of each axis; values: columns of values. Both are empty where the names say too little.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    axes: Mapping[str, str]
+    values: tuple[str, ...]
+
+
+def list_columns(path: Path, kind: str, positions: str | None = None, values: str | None = None) -> ColumnListing:
+    """The columns of a table whose reader is a key of TABLES, and the choice of some, as in `choose_columns`."""
+    columns = TABLES[kind](path)
+    try:
+        choice = choose_columns(columns, path.name, positions, values)
+    except DinrError:
+        return ColumnListing(columns.names, columns.kinds, {}, ())
+    axes = {axis: columns.names[at] for axis, at in choice.axes.items()}
+    return ColumnListing(columns.names, columns.kinds, axes, tuple(columns.names[at] for at in choice.values))
 
 
 def _complete_rows(

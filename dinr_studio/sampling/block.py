@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.channels import Component, component
 from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.volume import Volume
 
@@ -38,7 +39,7 @@ def spatial_grid(grid: Grid) -> Grid:
     return Grid(of(grid.shape), of(grid.voxel_size), of(grid.origin), of(grid.units), of(grid.axes))
 
 
-def data_block(volume: Volume, frame: int, channel: int, edge: int) -> Block:
+def data_block(volume: Volume, frame: int, channel: Component, edge: int) -> Block:
     """The data's means over cubes of voxels, so few that no axis has more than `edge`; frame counts along time.
 
     Of a volume that stays in its file each cube stands for its middle plane alone, so that not all of it is read.
@@ -49,7 +50,7 @@ def data_block(volume: Volume, frame: int, channel: int, edge: int) -> Block:
     if volume.is_stored and factor > 1:
         values = _middle_planes(volume, index, channel, factor)
     else:
-        whole = volume.values[(*index, channel)]
+        whole = _one_component(volume, index, channel)
         missing = None if volume.missing is None else volume.missing[index]
         if factor == 1:
             return Block(_read_only(_present(whole, missing)), grid)
@@ -59,6 +60,14 @@ def data_block(volume: Volume, frame: int, channel: int, edge: int) -> Block:
     return Block(_read_only(values), Grid(values.shape, size, origin, grid.units, grid.axes))
 
 
+def _one_component(volume: Volume, index: tuple[slice | int, ...], channel: Component) -> NDArray[np.generic]:
+    """A part of the data, one number for each voxel; of one channel nothing else is read."""
+    if isinstance(channel, int):
+        found: NDArray[np.generic] = volume.values[(*index, channel)]
+        return found
+    return component(volume.values[(*index, slice(None))], channel)
+
+
 def _present(values: NDArray[np.generic], missing: NDArray[np.bool_] | None) -> NDArray[np.float32]:
     found = np.array(values, dtype=np.float32)
     if missing is not None:
@@ -66,13 +75,15 @@ def _present(values: NDArray[np.generic], missing: NDArray[np.bool_] | None) -> 
     return found
 
 
-def _middle_planes(volume: Volume, index: tuple[slice | int, ...], channel: int, factor: int) -> NDArray[np.float32]:
+def _middle_planes(
+    volume: Volume, index: tuple[slice | int, ...], channel: Component, factor: int
+) -> NDArray[np.float32]:
     """Means over squares of the middle plane of every `factor` planes along the first spatial axis."""
     at = next(i for i, one in enumerate(index) if isinstance(one, slice))
     planes = []
     for first in range(0, volume.grid.shape[at], factor):
         middle = min(first + factor // 2, volume.grid.shape[at] - 1)
-        plane = volume.values[(*index[:at], slice(middle, middle + 1), *index[at + 1 :], channel)]
+        plane = _one_component(volume, (*index[:at], slice(middle, middle + 1), *index[at + 1 :]), channel)
         planes.append(_binned(plane, None, factor)[0])
     return np.stack(planes)
 
@@ -116,7 +127,7 @@ def slabs_of(grid: Grid, most: int) -> list[tuple[int, int]]:
     return [(start, min(start + thickness, shape[0])) for start in range(0, shape[0], thickness)]
 
 
-def field_slab(field: FieldOnGrid, grid: Grid, planes: tuple[int, int], channel: int) -> NDArray[np.float32]:
+def field_slab(field: FieldOnGrid, grid: Grid, planes: tuple[int, int], channel: Component) -> NDArray[np.float32]:
     """A field's values (planes, y, x) on a slab of a block's grid, read-only."""
     from dinr_studio.sampling.evaluate import evaluate_slabs
 
@@ -124,7 +135,7 @@ def field_slab(field: FieldOnGrid, grid: Grid, planes: tuple[int, int], channel:
     start, stop = [0] * len(grid.shape), list(grid.shape)
     start[first], stop[first] = planes
     part = grid.cropped(start, stop)
-    values = np.concatenate(list(evaluate_slabs(field, part)))[..., channel]
+    values = component(np.concatenate(list(evaluate_slabs(field, part))), channel)
     return _read_only(values.reshape(spatial_grid(part).shape))
 
 

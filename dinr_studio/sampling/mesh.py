@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.channels import Component, component
 from dinr_studio.coordinates import Grid, reversed_axes
 from dinr_studio.errors import ConfigError, OutputError
 from dinr_studio.io.atomic import atomic_output, check_free_space
@@ -70,7 +71,7 @@ def mesh(
     path: Path,
     *,
     level: float,
-    channel: int = 0,
+    channel: Component = 0,
     force: bool = False,
     notes: tuple[str, ...] = (),
 ) -> Iterator[MeshProgress]:
@@ -82,7 +83,7 @@ def mesh(
     """
     started = time.perf_counter()
     check_meshable(grid)
-    if not 0 <= channel < source.channels:
+    if isinstance(channel, int) and not 0 <= channel < source.channels:
         raise ConfigError(f"Channel {channel} does not exist; the field has channels 0 to {source.channels - 1}.")
     if not math.isfinite(level):
         raise ConfigError(f"The level is {level}; give a number within the field's range.")
@@ -139,7 +140,7 @@ def _task(
 
 
 def _evaluated(
-    source: FieldOnGrid, grid: Grid, level: float, channel: int, process: SurfaceProcess, started: float
+    source: FieldOnGrid, grid: Grid, level: float, channel: Component, process: SurfaceProcess, started: float
 ) -> Iterator[MeshProgress]:
     """Evaluates the field and sends it; OutputError where the level is not within its range."""
     low, high, done = math.inf, -math.inf, 0
@@ -157,7 +158,7 @@ def _evaluated(
         )
 
 
-def _slabs(source: FieldOnGrid, grid: Grid, channel: int) -> Iterator[NDArray[np.float32]]:
+def _slabs(source: FieldOnGrid, grid: Grid, channel: Component) -> Iterator[NDArray[np.float32]]:
     """One channel on the grid, a few planes along z at a time, each flat in the order of z, y, x."""
     z = grid.spatial[0]
     thickness = max(1, SLAB_VALUES * grid.shape[z] // (grid.size * source.channels))
@@ -165,7 +166,7 @@ def _slabs(source: FieldOnGrid, grid: Grid, channel: int) -> Iterator[NDArray[np
         start, stop = [0] * len(grid.shape), list(grid.shape)
         start[z], stop[z] = first, min(first + thickness, grid.shape[z])
         for values in evaluate_slabs(source, grid.cropped(start, stop)):
-            yield values[..., channel].reshape(-1)
+            yield component(values, channel).astype(np.float32, copy=False).reshape(-1)
 
 
 def _awaited(process: SurfaceProcess, phase: Phase, grid: Grid, started: float) -> Generator[MeshProgress, None, Found]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dinr_studio.channels import COLOUR, Component, component
 from dinr_studio.coordinates import Grid
 from dinr_studio.volume import Volume
 
@@ -104,17 +105,31 @@ def evaluate_tiles(field: FieldOnGrid, tiles: Sequence[Tile]) -> list[NDArray[np
     ]
 
 
-def data_plane(volume: Volume, plane: Plane, channel: int) -> NDArray[np.float32]:
+def data_plane(volume: Volume, plane: Plane, channel: Component) -> NDArray[np.float32]:
     """The data's own values on a plane, (rows, columns), NaN where missing; other axes at their nearest voxel."""
+    return _read_only(component(_plane_values(volume, plane, channel), 0 if isinstance(channel, int) else channel))
+
+
+def colour_plane(volume: Volume, plane: Plane) -> NDArray[np.float32]:
+    """All channels on a plane as in `data_plane`, (rows, columns, channels)."""
+    return _read_only(_plane_values(volume, plane, COLOUR))
+
+
+def _plane_values(volume: Volume, plane: Plane, channel: Component) -> NDArray[np.float32]:
+    """The one channel (rows, columns, 1), or all of them where something is made of all."""
     index: list[slice | int] = []
     for axis, count in enumerate(volume.grid.shape):
         whole = axis in (plane.rows, plane.columns)
         index.append(slice(None) if whole else int(np.clip(round(plane.at[axis]), 0, count - 1)))
-    values = volume.values[(*index, channel)].astype(np.float32)
+    channels = slice(channel, channel + 1) if isinstance(channel, int) else slice(None)
+    values = volume.values[(*index, channels)].astype(np.float32)
     if volume.missing is not None:
         values[volume.missing[tuple(index)]] = np.nan
-    values = values.T if plane.rows > plane.columns else values
-    values = np.ascontiguousarray(values)
+    return values.transpose(1, 0, 2) if plane.rows > plane.columns else values
+
+
+def _read_only(values: NDArray[Any]) -> NDArray[np.float32]:
+    values = np.ascontiguousarray(values, dtype=np.float32)
     values.flags.writeable = False
     return values
 

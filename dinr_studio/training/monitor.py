@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dinr_studio.analysis.kernel_spectrum import KernelSpectrum, kernel_spectrum
 from dinr_studio.analysis.scores import Scores
 from dinr_studio.analysis.spectrum import Spectrum, in_world_frequency, radial_spectrum
+from dinr_studio.channels import Component
 from dinr_studio.config import FieldConfig, FitConfig, changed
 from dinr_studio.coordinates import CoordinateMap, Grid
 from dinr_studio.fields.build import build_field, load_field
@@ -88,7 +89,7 @@ def look_at_trajectory(field: FieldOnGrid) -> LatentProfile | None:
     return latent_profile(field, sub_grid(field.grid, field.coordinates, PROFILE_POINTS))
 
 
-def look_at_spectra(volume: Volume, field: FieldOnGrid, channel: int) -> Spectra:
+def look_at_spectra(volume: Volume, field: FieldOnGrid, channel: Component) -> Spectra:
     """Radial power spectra of data, field and residual on the volume's middle, missing voxels left out of all three."""
     part = _middle(volume, SPECTRUM_VOXELS).loaded()
     values = np.concatenate(list(evaluate_slabs(field, part.grid)))

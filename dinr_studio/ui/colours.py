@@ -51,6 +51,22 @@ def picture(values: NDArray[np.float32], limits: tuple[float, float], name: str)
     return QImage(words.data, columns, rows, 4 * columns, QImage.Format.Format_ARGB32).copy()
 
 
+def colour_picture(values: NDArray[np.float32], limits: tuple[float, float]) -> QImage:
+    """Red, green and blue (rows, columns, 3) as an image, each from black at the lower limit to full at the upper one.
+
+    Transparent where one is not a finite number.
+    """
+    low, high = limits
+    scale = 255 / (high - low) if high > low else 0.0
+    missing: NDArray[np.bool_] = np.logical_not(np.isfinite(values).all(axis=-1))
+    parts = np.clip(np.where(missing[..., np.newaxis], 0, (values - low) * scale) + 0.5, 0, 255).astype(np.uint32)
+    words = (np.uint32(255) << np.uint32(24)) | (parts[..., 0] << np.uint32(16)) | (parts[..., 1] << np.uint32(8))
+    words |= parts[..., 2]
+    words[missing] = 0
+    rows, columns = words.shape
+    return QImage(words.data, columns, rows, 4 * columns, QImage.Format.Format_ARGB32).copy()
+
+
 def number(value: float, digits: int = 4) -> str:
     """A number for people: few digits, a true minus sign, no needless exponent."""
     return f"{value:.{digits}g}".replace("-", "−").replace("e+0", "e").replace("e−0", "e−").replace("e+", "e")

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Slot
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QTimer, Slot
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from dinr_studio.io.reading import SUFFIXES
@@ -18,6 +17,7 @@ from dinr_studio.ui.background import Work
 from dinr_studio.ui.dialogs import help as help_dialogs
 from dinr_studio.ui.dialogs.asking import question
 from dinr_studio.ui.edits import MASK_EDIT, SettingsEdit
+from dinr_studio.ui.saving_commands import SavingCommands
 from dinr_studio.ui.theme import icon, is_dark
 
 if TYPE_CHECKING:
@@ -31,13 +31,11 @@ ALL_THE_SAME = "Fit all the same"
 ZOOM = 1.5
 
 
-class Commands(QObject):
+class Commands(SavingCommands):
     """The window's commands; each method is called as its command in COMMANDS is named, with - as _."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
-        self.window = window
-        self.studio = window.studio
 
     def runner(self, name: str) -> Callable[[], None]:
         """The method of a command."""
@@ -99,85 +97,6 @@ class Commands(QObject):
     def close(self) -> None:
         """Back to the welcome page."""
         self.ask_about_fit("Close the volume", self.studio.close_volume)
-
-    @Slot()
-    def export(self) -> None:
-        """Asks where to and how, and writes in the background."""
-        from dinr_studio.ui.dialogs.export import ExportDialog
-
-        run = self.studio.present_run()
-        if run is None:
-            return
-        boxes = self.studio.box_in_world(), self._view_box()
-        dialog = ExportDialog(run, *boxes, self._folder(), self.window, volume=self.studio.volume)
-        if dialog.exec():
-            self.window.jobs.start(dialog.job())
-        dialog.deleteLater()
-
-    @Slot()
-    def mesh(self) -> None:
-        """Asks for level and file, and writes an isosurface in the background."""
-        from dinr_studio.ui.dialogs.mesh import MeshDialog
-
-        run, volume = self.studio.present_run(), self.studio.volume
-        if run is None or volume is None:
-            return
-        spread = self.studio.histograms[self.studio.channel]
-        dialog = MeshDialog(
-            run, spread, self.studio.channel, self.window.volume_view.level, self._folder(), self.window
-        )
-        if dialog.exec():
-            self.window.jobs.start(dialog.job())
-        dialog.deleteLater()
-
-    def _folder(self) -> Path:
-        return Path(str(self.window.settings.value("export folder") or Path.home()))
-
-    def _view_box(self) -> tuple[tuple[float, float], ...] | None:
-        """What the slices show, in world units along each axis, or None where there are none."""
-        volume = self.studio.volume
-        if volume is None:
-            return None
-        grid = volume.grid
-        box = [
-            (grid.origin[i] - grid.voxel_size[i] / 2, grid.origin[i] - grid.voxel_size[i] / 2 + grid.extent[i])
-            for i in range(len(grid.shape))
-        ]
-        for pane in self.window.slices.shown:
-            if pane.plane is not None:
-                (left, right), (low, high) = pane.box.viewRange()
-                for axis, (a, b) in ((pane.plane.columns, (left, right)), (pane.plane.rows, (low, high))):
-                    box[axis] = (max(box[axis][0], min(a, b)), min(box[axis][1], max(a, b)))
-        return tuple(box)
-
-    @Slot()
-    def picture(self) -> None:
-        """Saves what the pictures show."""
-        from dinr_studio.ui.dialogs.pictures import save_picture
-
-        save_picture(self.window, self.window.slices, self._folder())
-
-    @Slot()
-    def plot(self) -> None:
-        """Saves the plot in front."""
-        from dinr_studio.ui.dialogs.plots import save_plot
-
-        save_plot(self.window, self.window.monitor.currentWidget(), self._folder())
-
-    @Slot()
-    def copy(self) -> None:
-        """Copies what the pictures show."""
-        from dinr_studio.ui.dialogs.figure import grabbed
-
-        QGuiApplication.clipboard().setImage(grabbed(self.window.slices, 1))
-        self.studio.told.emit("The picture is on the clipboard.")
-
-    @Slot()
-    def movie(self) -> None:
-        """Saves a turn around the volume."""
-        from dinr_studio.ui.dialogs.movie import save_movie
-
-        save_movie(self.window, self.window.volume_view, self._folder())
 
     @Slot()
     def quit(self) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from PySide6.QtGui import QUndoCommand
 
+from dinr_studio.ui.looking import Box
 from dinr_studio.ui.opening import Masked
-from dinr_studio.ui.studio import Box, Studio
+from dinr_studio.ui.studio import Studio
 
 MASK_EDIT = "mask"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from dinr_studio.channels import Component
 from dinr_studio.training.run import Run
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.colours import number, with_unit
@@ -150,7 +151,7 @@ def stacked_job(
 
 
 def mesh_job(
-    run: Run, target: Mapping[str, Any], path: Path, *, level: float, channel: int, frame: int | None, force: bool
+    run: Run, target: Mapping[str, Any], path: Path, *, level: float, channel: Component, frame: int | None, force: bool
 ) -> ExportJob:
     """Writes an isosurface. target: the arguments of target_grid, for the frame."""
 

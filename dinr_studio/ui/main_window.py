@@ -20,12 +20,13 @@ from PySide6.QtWidgets import (
 from dinr_studio.samples import SAMPLES
 from dinr_studio.ui.availability import possible_commands
 from dinr_studio.ui.commands import Commands
+from dinr_studio.ui.dialogs.choose_columns import ChooseColumns
 from dinr_studio.ui.dialogs.choose_dataset import ChooseDataset
 from dinr_studio.ui.jobs import Jobs
 from dinr_studio.ui.menus import build_actions, build_menus, build_toolbar
 from dinr_studio.ui.monitor.panel import Monitor
 from dinr_studio.ui.notice import Notice
-from dinr_studio.ui.opening import Choices, DataWanted
+from dinr_studio.ui.opening import Choices, ColumnsWanted, DataWanted
 from dinr_studio.ui.panels.data_panel import DataPanel
 from dinr_studio.ui.panels.field_panel import FieldPanel
 from dinr_studio.ui.panels.parts import scrolling
@@ -137,6 +138,7 @@ class MainWindow(QMainWindow):
         studio.fit.ended.connect(self._on_fit_ended)
         studio.reading_changed.connect(self._on_reading)
         studio.choice_needed.connect(self._on_choice)
+        studio.columns_wanted.connect(self._on_columns_wanted)
         studio.data_wanted.connect(self._on_data_wanted)
         studio.failed.connect(self.notice.warn)
         studio.told.connect(self._on_told)
@@ -239,6 +241,13 @@ class MainWindow(QMainWindow):
         dialog = ChooseDataset(choices, self.studio.analyses, self)
         if dialog.exec():
             self.studio.open(choices.file, {"dataset": dialog.chosen})
+        dialog.deleteLater()
+
+    @Slot(object)
+    def _on_columns_wanted(self, wanted: ColumnsWanted) -> None:
+        dialog = ChooseColumns(wanted, self)
+        if dialog.exec():
+            self.studio.open(wanted.file, dialog.options)
         dialog.deleteLater()
 
     @Slot(object)

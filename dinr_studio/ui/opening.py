@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.analysis.histogram import Histogram, histogram
+from dinr_studio.channels import Component, components_of
 from dinr_studio.errors import DataNotFound, DinrError
 from dinr_studio.io.content import DatasetEntry
+from dinr_studio.io.tables import ColumnListing
 from dinr_studio.training.run import Run
 from dinr_studio.volume import Volume
 
@@ -29,11 +31,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Opened:
-    """A volume ready to be shown, with one histogram for each channel; run where a run file was opened."""
+    """A volume ready to be shown, with a histogram of all that can be; run where a run file was opened."""
 
     name: str
     volume: Volume
-    histograms: tuple[Histogram, ...]
+    histograms: Mapping[Component, Histogram]
     options: Mapping[str, Any]
     run: Run | None = None
     run_path: Path | None = None
@@ -45,7 +47,7 @@ class Masked:
 
     mask: str
     volume: Volume
-    histograms: tuple[Histogram, ...]
+    histograms: Mapping[Component, Histogram]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,16 @@ class Choices:
 
     file: str
     entries: tuple[DatasetEntry, ...]
+
+
+@dataclass(frozen=True)
+class ColumnsWanted:
+    """A table whose columns of positions and values the user has to choose, or wants to; why: in a sentence, or ""."""
+
+    file: str
+    listing: ColumnListing
+    options: Mapping[str, Any]
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,9 +80,9 @@ class DataWanted:
     folder: bool = False
 
 
-def opening(file: str, options: Mapping[str, Any]) -> Iterator[Reading | Opened | Choices]:
-    """Opens a volume; where the file holds several and none was chosen, it says which there are instead."""
-    from dinr_studio.io.reading import list_datasets, open_volume, resolve
+def opening(file: str, options: Mapping[str, Any]) -> Iterator[Reading | Opened | Choices | ColumnsWanted]:
+    """Opens a volume; where the file leaves open what is meant, it says what there is to choose from instead."""
+    from dinr_studio.io.reading import columns_in, list_datasets, open_volume, resolve
 
     name = resolve(file).name
     yield Reading(f"Looking into {name}")
@@ -79,10 +91,25 @@ def opening(file: str, options: Mapping[str, Any]) -> Iterator[Reading | Opened 
         if len(entries) > 1:
             yield Choices(file, tuple(entries))
             return
+    if not {"dataset", "position_columns", "value_columns"} & set(options):
+        listing = columns_in(file)
+        if listing is not None and not listing.values:
+            yield ColumnsWanted(file, listing, options, f"{name} does not say which columns are positions and values.")
+            return
     yield Reading(f"Reading {name}")
     volume = open_volume(file, **options)
     yield Reading(f"Looking at the values of {name}")
     yield Opened(file, volume, _histograms(volume), dict(options))
+
+
+def listing_columns(file: str, options: Mapping[str, Any]) -> Iterator[Reading | ColumnsWanted]:
+    """The columns of the open table, with those that it was opened by."""
+    from dinr_studio.io.reading import columns_in, resolve
+
+    yield Reading(f"Looking into {resolve(file).name}")
+    listing = columns_in(file, options.get("position_columns"), options.get("value_columns"))
+    if listing is not None:
+        yield ColumnsWanted(file, listing, options)
 
 
 def opening_run(path: Path, data: str | None) -> Iterator[Reading | Opened | DataWanted]:
@@ -116,8 +143,9 @@ def masking(file: str, options: Mapping[str, Any], mask: str, volume: Volume) ->
     yield Masked(mask, found.with_grid(volume.grid), _histograms(found))
 
 
-def _histograms(volume: Volume) -> tuple[Histogram, ...]:
-    return tuple(histogram(volume, channel) for channel in range(volume.channels))
+def _histograms(volume: Volume) -> dict[Component, Histogram]:
+    shown = components_of(volume.channel_names, volume.value_unit, volume.channels, volume.values.dtype)
+    return {one: histogram(volume, one) for one in shown}
 
 
 def preview(file: str, dataset: str) -> NDArray[np.uint8] | None:

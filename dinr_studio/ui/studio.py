@@ -1,4 +1,4 @@
-"""What the window is about: the open volume, how one looks at it, the field, and the fit; widgets show and ask it."""
+"""What the window is about: the open volume, the field, and the fit; widgets show and ask it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from dinr_studio.analysis.histogram import Histogram
 from dinr_studio.config import FitConfig
-from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.training.run import Run, Weights
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.evaluator import Evaluator, FieldState
 from dinr_studio.ui.fit_session import FitSession
-from dinr_studio.ui.opening import Choices, DataWanted, Masked, Opened, Reading, masking, opening, opening_run
+from dinr_studio.ui.looking import Looking
+from dinr_studio.ui.opening import (
+    Choices,
+    ColumnsWanted,
+    DataWanted,
+    Masked,
+    Opened,
+    Reading,
+    listing_columns,
+    masking,
+    opening,
+    opening_run,
+)
 from dinr_studio.ui.runs import new_run_path
 from dinr_studio.volume import Volume
 
@@ -30,27 +39,17 @@ REFRESH_SHARE = 0.2  # of one thread's time that pictures of the field in traini
 
 PICTURES_NICE, ANALYSES_NICE = 1, 12  # what the user looks at comes first, then the fit, then looks at the fit
 
-Box = tuple[tuple[int, int], ...]
 
-
-class Studio(QObject):
-    """The state that all widgets share; every change is told by a signal.
-
-    crosshair: index of each axis of the volume (fractional). limits: contrast in the value's unit. box: start and stop
-    index for each axis, of the part to fit and export, or None for all.
-    """
+class Studio(Looking):
+    """The state that all widgets share, how one looks at it included; every change is told by a signal."""
 
     volume_opened = Signal()
     grid_changed = Signal()
     mask_read = Signal(object)
-    crosshair_moved = Signal()
-    channel_changed = Signal()
-    limits_changed = Signal()
-    colormap_changed = Signal()
-    box_changed = Signal()
     field_changed = Signal()
     reading_changed = Signal(str)
     choice_needed = Signal(object)
+    columns_wanted = Signal(object)
     data_wanted = Signal(object)
     failed = Signal(str)
     told = Signal(str)
@@ -73,15 +72,9 @@ class Studio(QObject):
         self._clear()
 
     def _clear(self) -> None:
-        self.volume: Volume | None = None
+        self.look_at(None, {})
         self.file = ""
         self.options: dict[str, Any] = {}
-        self.histograms: tuple[Histogram, ...] = ()
-        self.crosshair: tuple[float, ...] = ()
-        self.channel = 0
-        self.limits = (0.0, 1.0)
-        self.colormap = "gray"
-        self.box: Box | None = None
         self.run: Run | None = None
         self.run_path: Path | None = None
         self.field: FieldState | None = None
@@ -105,6 +98,12 @@ class Studio(QObject):
         """Reads the open file again with its stored dimensions named otherwise (letters t, z, y, x, c)."""
         kept = {name: value for name, value in self.options.items() if name not in ("voxel_size", "unit", "crop")}
         self.open(self.file, {**kept, "axes": axes})
+
+    def ask_columns(self) -> None:
+        """Looks up the columns of the open table, for the user to choose others."""
+        if self.volume is not None and self.volume.samples is not None and not self.fit.running:
+            file, options = self.file, dict(self.options)
+            self._read(Work(lambda: listing_columns(file, options), self), Path(file).name)
 
     @property
     def stored_axes(self) -> str:
@@ -175,6 +174,8 @@ class Studio(QObject):
             self.choice_needed.emit(item)
         elif isinstance(item, Masked):
             self.mask_read.emit(item)
+        elif isinstance(item, ColumnsWanted):
+            self.columns_wanted.emit(item)
         elif isinstance(item, DataWanted):
             self.data_wanted.emit(item)
         elif isinstance(item, Opened):
@@ -201,10 +202,8 @@ class Studio(QObject):
             )
             return
         self._clear()
-        self.volume, self.file, self.options = volume, opened.name, dict(opened.options)
-        self.histograms = opened.histograms
-        self.crosshair = tuple(float(n // 2) for n in volume.grid.shape)
-        self.limits = opened.histograms[0].contrast
+        self.look_at(volume, opened.histograms)
+        self.file, self.options = opened.name, dict(opened.options)
         self.run, self.run_path = opened.run, opened.run_path
         if opened.run is not None:
             self._set_field(opened.run)
@@ -218,67 +217,7 @@ class Studio(QObject):
         self.volume_opened.emit()
         self.field_changed.emit()
 
-    # Looking
-
-    def move_crosshair(self, changes: Mapping[int, float]) -> None:
-        """Sets the crosshair's index along some axes, kept within the volume."""
-        if self.volume is None:
-            return
-        at = list(self.crosshair)
-        for axis, index in changes.items():
-            at[axis] = float(np.clip(index, 0, self.volume.grid.shape[axis] - 1))
-        if tuple(at) != self.crosshair:
-            self.crosshair = tuple(at)
-            self.crosshair_moved.emit()
-
-    @property
-    def time_axis(self) -> int | None:
-        """The position of the time axis, or None."""
-        if self.volume is None or TIME_AXIS not in self.volume.grid.axes:
-            return None
-        return self.volume.grid.axes.index(TIME_AXIS)
-
-    def set_channel(self, channel: int) -> None:
-        """Chooses the channel that is shown, with its automatic contrast."""
-        if self.volume is not None and channel != self.channel:
-            self.channel = channel
-            self.limits = self.histograms[channel].contrast
-            self.channel_changed.emit()
-            self.limits_changed.emit()
-
-    def set_limits(self, low: float, high: float) -> None:
-        """Sets the contrast limits."""
-        if high > low and (low, high) != self.limits:
-            self.limits = (float(low), float(high))
-            self.limits_changed.emit()
-
-    def set_colormap(self, name: str) -> None:
-        """Chooses the colours."""
-        if name != self.colormap:
-            self.colormap = name
-            self.colormap_changed.emit()
-
-    def set_box(self, box: Box | None) -> None:
-        """Chooses the part to fit and export; None is all of it."""
-        if (
-            self.volume is not None
-            and box is not None
-            and all(b == (0, n) for b, n in zip(box, self.volume.grid.shape, strict=True))
-        ):
-            box = None
-        if box != self.box:
-            self.box = box
-            self.box_changed.emit()
-
-    def box_in_world(self) -> tuple[tuple[float, float], ...] | None:
-        """The box's outer faces (low, high) along each axis in world units, or None for all of the volume."""
-        if self.volume is None or self.box is None:
-            return None
-        grid = self.volume.grid
-        return tuple(
-            (origin + (start - 0.5) * size, origin + (stop - 0.5) * size)
-            for (start, stop), origin, size in zip(self.box, grid.origin, grid.voxel_size, strict=True)
-        )
+    # The grid
 
     def set_voxel_size(self, voxel_size: Sequence[float], unit: str) -> None:
         """Puts the voxel size right, of data and field alike; raises ConfigError where it cannot be."""

@@ -15,13 +15,14 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QRadioButton,
     QVBoxLayout,
     QWidget,
 )
 
 from dinr_studio.analysis.stacking import in_words
-from dinr_studio.coordinates import Grid
+from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.errors import DataNotFound, DinrError
 from dinr_studio.io.atomic import free_bytes
 from dinr_studio.io.unfinished import Left
@@ -81,6 +82,7 @@ class ExportDialog(QDialog):
         self.summary, self.lost, self.fault = QLabel(), lines_label(2), fault_label()
         self.timing = Timing(run, self)
         self._make_extents()
+        self._make_times()
         self._make_format()
         self._make_stack(volume)
         self._lay_out()
@@ -105,6 +107,17 @@ class ExportDialog(QDialog):
             if self._boxes[name] is None:
                 self.extents[name].setEnabled(False)
                 self.extents[name].setToolTip(lacking)
+
+    def _make_times(self) -> None:
+        self.times = QLineEdit(self)
+        self.times.setVisible(TIME_AXIS in self._run.grid.axes)
+        self.times.setAccessibleName("Times")
+        self.times.setPlaceholderText("as the resolution says, or 2x, 0:10:0.5, or single times")
+        self.times.setToolTip(
+            "Frames at other times: 2x for twice as many with the recorded ones among them, START:STOP:STEP, or times "
+            "separated by commas; dates as 2001-01-31T06:00, with / in place of : between them"
+        )
+        self.times.textChanged.connect(self._follow)
 
     def _make_format(self) -> None:
         for name in dict.fromkeys(KNOWN.values()):
@@ -167,6 +180,8 @@ class ExportDialog(QDialog):
         form.setVerticalSpacing(10)
         form.addRow("Extent", extents)
         form.addRow("Resolution", self.resolution)
+        if TIME_AXIS in self._run.grid.axes:
+            add_row(form, "T&imes", self.times, self.times)
         form.addRow("Values", self.stack)
         add_row(form, "F&ormat", values, self.format)
         add_row(form, "F&ile", self.place, self.place.edit)
@@ -178,7 +193,7 @@ class ExportDialog(QDialog):
             layout.addWidget(widget)
         edits = self.resolution.edits.values()
         values_in_order = (self.format, self.dtype, self.compression, self.place.edit, self.place.browse)
-        in_tab_order(*self.extents.values(), *edits, self.resolution.alike, self.stack, *values_in_order)
+        in_tab_order(*self.extents.values(), *edits, self.resolution.alike, self.times, self.stack, *values_in_order)
         self.resize(640, self.sizeHint().height())
 
     def _first_format(self) -> str:
@@ -260,7 +275,8 @@ class ExportDialog(QDialog):
 
     def target(self) -> dict[str, Any]:
         """The arguments of target_grid that were chosen."""
-        return {**self.resolution.choice(), "box": self._box()}
+        times = self.times.text().strip()
+        return {**self.resolution.choice(), "box": self._box(), **({"times": times} if times else {})}
 
     def _header(self, grid: Grid) -> VolumeHeader:
         run = self._run

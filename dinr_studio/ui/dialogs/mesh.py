@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from dinr_studio.analysis.histogram import Histogram
+from dinr_studio.channels import Component, label_of
 from dinr_studio.coordinates import TIME_AXIS, Grid
 from dinr_studio.errors import DinrError
 from dinr_studio.io.meshes import MESH_FORMATS
@@ -49,7 +50,7 @@ class MeshDialog(QDialog):
         self,
         run: Run,
         histogram: Histogram,
-        channel: int,
+        channel: Component,
         level: float,
         folder: Path,
         parent: QWidget | None = None,
@@ -125,8 +126,7 @@ class MeshDialog(QDialog):
         form = QFormLayout()
         form.setVerticalSpacing(10)
         if self._run.channels > 1:
-            names = self._run.channel_names
-            form.addRow("Channel", QLabel(names[self._channel] if names else str(self._channel)))
+            form.addRow("Channel", QLabel(label_of(self._run.channel_names, self._channel)))
         add_row(form, "&Level", level, self.level)
         frame = QHBoxLayout()
         frame.addWidget(self.frame)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
 
 import numpy as np
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from dinr_studio.analysis.judge import IN_WORDS, standing
 from dinr_studio.analysis.scores import Scores
+from dinr_studio.ui.colours import with_unit
 from dinr_studio.ui.monitor.loss import OVERLAYS, Curve
 from dinr_studio.ui.monitor.plots import CLOCKS, LABELS, Plot
 
@@ -46,7 +49,13 @@ class HeldOutTab(QWidget):
         bar.addWidget(self.sentence, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
+        self.channels = QLabel()
+        self.channels.setWordWrap(True)
+        self.channels.setProperty("role", "quiet")
+        self.channels.setToolTip("Each channel by itself, by its own range, beside the best interpolation of it")
+        self.channels.hide()
         layout.addLayout(bar)
+        layout.addWidget(self.channels)
         layout.addWidget(self.plot, 1)
 
     def show_curve(
@@ -80,6 +89,19 @@ class HeldOutTab(QWidget):
         self.plot.clear_all()
         self._curve, self._rivals, self._verdict, self._stacked = {}, {}, "", None
         self.sentence.setText("")
+        self.show_channels(())
+
+    def show_channels(self, channels: Sequence[Mapping[str, Any]]) -> None:
+        """Scores of each channel, as `by_channel` of a judged run has them; none hides them."""
+        parts = []
+        for channel in channels:
+            rivals = channel["interpolation"]
+            best = max(rivals, key=lambda name: rivals[name]["psnr"])
+            error = with_unit(channel["mae"], channel["unit"], 3)
+            than = f"{IN_WORDS[best]} {rivals[best]['psnr']:.1f} dB"
+            parts.append(f"<b>{escape(channel['name'])}</b> {channel['psnr']:.1f} dB, error {escape(error)} ({than})")
+        self.channels.setText(" &nbsp;·&nbsp; ".join(parts))
+        self.channels.setVisible(bool(parts))
 
     def _on_changed(self) -> None:
         self.plot.clear_all()

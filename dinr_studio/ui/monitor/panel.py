@@ -140,6 +140,7 @@ class Monitor(QTabWidget):
         volume = self.studio.volume
         of = "voxels" if volume is None or volume.samples is None else "samples"
         self.held_out.show_curve(self.curve(), self.watch.rivals, verdict, judged=judged, stacked=stacked, of=of)
+        self.held_out.show_channels(held.get("by_channel", ()) if isinstance(held, Mapping) else ())
 
     @Slot(str)
     def _on_ended(self, outcome: str) -> None:
@@ -158,7 +159,7 @@ class Monitor(QTabWidget):
         elif look.kind == "static":
             self.kernel.add_static(look.value)
         elif look.kind == "spectra" and self.studio.volume is not None:
-            self.spectrum.show_spectra(look.value, self.studio.volume.value_unit)
+            self.spectrum.show_spectra(look.value, self.studio.unit)
         elif look.kind == "profile":
             self._profile = look.value
             self.trajectory.show_profile(look.value)

@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from dinr_studio.analysis.scores import Scores
+from dinr_studio.channels import Component
 from dinr_studio.training.run import Run, Weights
 from dinr_studio.ui.evaluator import Answer, FieldState, Question, field_for
 from dinr_studio.ui.studio import Studio
@@ -180,7 +181,7 @@ def _profile(state: FieldState) -> tuple[Any, float]:
     return _timed(look_at_trajectory(field_for(state)), start)
 
 
-def _spectra(volume: Volume, state: FieldState, channel: int) -> tuple[Any, float]:
+def _spectra(volume: Volume, state: FieldState, channel: Component) -> tuple[Any, float]:
     from dinr_studio.training.monitor import look_at_spectra
 
     start = time.perf_counter()

@@ -16,17 +16,18 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QSizePolicy,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
+from dinr_studio.channels import label_of
 from dinr_studio.errors import DinrError
 from dinr_studio.ui.colours import COLORMAPS, number, with_unit
-from dinr_studio.ui.edits import BoxEdit, LimitsEdit, VoxelSizeEdit
+from dinr_studio.ui.edits import LimitsEdit, VoxelSizeEdit
 from dinr_studio.ui.panels.mask_row import MaskRow
+from dinr_studio.ui.panels.part_form import PartForm
 from dinr_studio.ui.panels.parts import heading
-from dinr_studio.ui.studio import Box, Studio
+from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.theme import CURVES, plot_colours
 
 
@@ -47,13 +48,14 @@ class DataPanel(QWidget):
         layout.addWidget(self._make_histogram())
         layout.addLayout(self._make_limits())
         layout.addWidget(heading("Part to fit and export"))
-        layout.addLayout(self._make_box())
+        self.part = PartForm(self.studio, undo)
+        self.ends, self.whole = self.part.ends, self.part.whole
+        layout.addWidget(self.part)
         layout.addStretch(1)
         studio.volume_opened.connect(self._on_volume)
         studio.grid_changed.connect(self._on_grid)
         studio.limits_changed.connect(self._on_limits)
         studio.channel_changed.connect(self._on_channel)
-        studio.box_changed.connect(self._on_box)
         studio.colormap_changed.connect(self._on_colormap)
         studio.fit.state_changed.connect(self._on_fit_state)
         self.restyle()
@@ -73,6 +75,12 @@ class DataPanel(QWidget):
             form.addRow(name, label)
         self.mask_row = MaskRow(self.studio, self.undo)
         form.insertRow(6, "Mask", self.mask_row)
+        self.columns = QPushButton("Choose …")
+        self.columns.setAccessibleName("Choose columns")
+        self.columns.setToolTip("Which columns of the table are positions, and which are values")
+        self.columns.clicked.connect(self.studio.ask_columns)
+        form.addRow("Columns", self.columns)
+        self.facts_form = form
         self.axes = QLineEdit()
         self.axes.setAccessibleName("Axes")
         self.axes.setToolTip(
@@ -163,29 +171,6 @@ class DataPanel(QWidget):
         grid.addWidget(self.colours, 1, 1)
         return grid
 
-    def _make_box(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(4)
-        self.ends: list[tuple[QLabel, QSpinBox, QSpinBox]] = []
-        for i in range(4):
-            label, first, last = QLabel(), QSpinBox(), QSpinBox()
-            for spin, name in ((first, "First"), (last, "Last")):
-                spin.setToolTip(f"{name} voxel of the part, counted from 1")
-                spin.editingFinished.connect(self._on_box_edited)
-            grid.addWidget(label, i, 0)
-            grid.addWidget(first, i, 1)
-            grid.addWidget(QLabel("to"), i, 2)
-            grid.addWidget(last, i, 3)
-            self.ends.append((label, first, last))
-        grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(3, 1)
-        self.whole = QPushButton("Whole volume")
-        self.whole.setToolTip("Fit and export all of the volume again")
-        self.whole.clicked.connect(self._on_whole)
-        grid.addWidget(self.whole, 4, 1, 1, 3)
-        self.box_grid = grid
-        return grid
-
     # Following the studio
 
     @Slot()
@@ -196,29 +181,14 @@ class DataPanel(QWidget):
             return
         with QSignalBlocker(self.channel):
             self.channel.clear()
-            self.channel.addItems(
-                [
-                    volume.channel_names[i] if i < len(volume.channel_names) else f"{i + 1}"
-                    for i in range(volume.channels)
-                ]
-            )
+            for one in self.studio.components:
+                self.channel.addItem(label_of(volume.channel_names, one), one)
         for widget in (self.channel, self.channel_label):
             widget.setVisible(volume.channels > 1)
-        for i, (label, first, last) in enumerate(self.ends):
-            used = i < len(volume.grid.shape)
-            for column in range(4):
-                item = self.box_grid.itemAtPosition(i, column)
-                if item is not None and (part := item.widget()) is not None:
-                    part.setVisible(used)
-            if used:
-                label.setText(volume.grid.axes[i])
-                for spin, name in ((first, "First"), (last, "Last")):
-                    with QSignalBlocker(spin):
-                        spin.setRange(1, volume.grid.shape[i])
-                    spin.setAccessibleName(f"{name} voxel along {volume.grid.axes[i]}")
+        self.facts_form.setRowVisible(self.columns, volume.samples is not None)
+        self.facts_form.setRowVisible(self.axes, volume.samples is None)
         self._on_grid()
         self._on_channel()
-        self._on_box()
         self._on_fit_state()
         self._on_colormap()
 
@@ -269,13 +239,14 @@ class DataPanel(QWidget):
         if self.studio.volume is None:
             return
         with QSignalBlocker(self.channel):
-            self.channel.setCurrentIndex(self.studio.channel)
-        found = self.studio.histograms[self.studio.channel]
+            self.channel.setCurrentIndex(self.studio.components.index(self.studio.channel))
+        found = self.studio.histogram
         self.counts.setData(found.edges, np.log1p(found.counts.astype(np.float64)))
-        unit = self.studio.volume.value_unit
         axis = self.plot.getPlotItem().getAxis("bottom")
         axis.enableAutoSIPrefix(False)
-        axis.setLabel(f"value ({unit})" if unit else "value")
+        unit = self.studio.unit
+        several = self.studio.volume.channels > 1
+        axis.setLabel(self.studio.value_label() if several else f"value ({unit})" if unit else "value")
         self.plot.getPlotItem().setXRange(float(found.edges[0]), float(found.edges[-1]), padding=0.02)
         self._on_limits()
 
@@ -293,29 +264,14 @@ class DataPanel(QWidget):
             self.colours.setCurrentText(self.studio.colormap)
 
     @Slot()
-    def _on_box(self) -> None:
-        volume = self.studio.volume
-        if volume is None:
-            return
-        box = self.studio.box or tuple((0, n) for n in volume.grid.shape)
-        for (_, first, last), (start, stop) in zip(self.ends, box, strict=False):
-            for spin, value in ((first, start + 1), (last, stop)):
-                with QSignalBlocker(spin):
-                    spin.setValue(value)
-        self.whole.setEnabled(self.studio.box is not None and not self.studio.fit.running)
-
-    @Slot()
     def _on_fit_state(self) -> None:
         """What a fit stands on may not change under it."""
         free = not self.studio.fit.running
         for _, edit in self.sizes:
             edit.setEnabled(free)
         self.unit.setEnabled(free)
+        self.columns.setEnabled(free)
         self.axes.setEnabled(free and self.studio.run is None)
-        for _, first, last in self.ends:
-            first.setEnabled(free)
-            last.setEnabled(free)
-        self._on_box()
 
     def restyle(self) -> None:
         """Takes over the theme's colours."""
@@ -330,7 +286,7 @@ class DataPanel(QWidget):
     @Slot(int)
     def _on_channel_chosen(self, index: int) -> None:
         if index >= 0:
-            self.studio.set_channel(index)
+            self.studio.set_channel(self.studio.components[index])
 
     @Slot()
     def _on_axes(self) -> None:
@@ -387,20 +343,4 @@ class DataPanel(QWidget):
     def auto_contrast(self) -> None:
         """Contrast limits from percentiles of the values."""
         if self.studio.volume is not None:
-            self.undo.push(LimitsEdit(self.studio, self.studio.histograms[self.studio.channel].contrast))
-
-    @Slot()
-    def _on_box_edited(self) -> None:
-        volume = self.studio.volume
-        if volume is None:
-            return
-        box: Box = tuple(
-            (min(first.value(), last.value()) - 1, max(first.value(), last.value()))
-            for _, first, last in self.ends[: len(volume.grid.shape)]
-        )
-        if box != (self.studio.box or tuple((0, n) for n in volume.grid.shape)):
-            self.undo.push(BoxEdit(self.studio, box))
-
-    @Slot()
-    def _on_whole(self) -> None:
-        self.undo.push(BoxEdit(self.studio, None))
+            self.undo.push(LimitsEdit(self.studio, self.studio.histogram.contrast))

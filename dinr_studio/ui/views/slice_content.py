@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRectF
 from PySide6.QtGui import QImage
 
+from dinr_studio.channels import COLOUR, Component, component
 from dinr_studio.coordinates import TIME_AXIS, Grid
-from dinr_studio.sampling.plane import Plane, data_plane, tile_rectangle
-from dinr_studio.ui.colours import DIVERGING, picture
+from dinr_studio.sampling.plane import Plane, colour_plane, data_plane, tile_rectangle
+from dinr_studio.ui.colours import DIVERGING, colour_picture, picture
 from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.views.field_tiles import FieldTiles
 from dinr_studio.ui.views.layers import Placed
@@ -34,10 +36,11 @@ class SliceContent(QObject):
         self.studio = studio
         self.plane: Plane | None = None
         self.data: NDArray[np.float32] | None = None
+        self.colours: NDArray[np.float32] | None = None  # the data's, where these are what is shown
         self.residual_limit = 1.0
         self.tiles = FieldTiles(f"slice {name}", studio.pictures, self)
         self.other_tiles = FieldTiles(f"slice {name}, other run", studio.pictures, self)
-        self._shown_data: tuple[Plane, int] | None = None
+        self._shown_data: tuple[Plane, Component] | None = None
         self._images: dict[tuple[object, ...], QImage] = {}
 
     def field_plane(self) -> Plane | None:
@@ -56,6 +59,18 @@ class SliceContent(QObject):
         """The slice's rectangle in the world: x along columns, y along rows."""
         volume = self.studio.volume
         return QRectF(0, 0, 1, 1) if volume is None else self._rectangle_of(volume.grid)
+
+    def frame(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
+        """Ranges along columns and rows of the part to fit and export, or None for all."""
+        box, volume, plane = self.studio.box, self.studio.volume, self.plane
+        if box is None or volume is None or plane is None:
+            return None
+        grid = volume.grid
+        across, up = (
+            [grid.origin[axis] + (end - 0.5) * grid.voxel_size[axis] for end in box[axis]]
+            for axis in (plane.columns, plane.rows)
+        )
+        return (across[0], across[1]), (up[0], up[1])
 
     def bounds_of(self, content: str) -> QRectF:
         """Where a content lies: a field that was fitted to a part ends there, though its coarse tiles reach further."""
@@ -76,6 +91,7 @@ class SliceContent(QObject):
         if volume is None or self.plane is None or self._shown_data == (self.plane, channel):
             return
         self.data = data_plane(volume, self.plane, channel)
+        self.colours = colour_plane(volume, self.plane) if channel == COLOUR else None
         self._shown_data = (self.plane, channel)
         self._images.clear()
 
@@ -84,13 +100,19 @@ class SliceContent(QObject):
         if content == "Data" and self.data is not None:
             key = ("data", self._shown_data)
             if key not in self._images:
-                self._images[key] = picture(self.data, self.studio.limits, self.studio.colormap)
+                self._images[key] = self._image(self.data, self.colours)
             return [(self._images[key], self.bounds())]
         if content in ("Field", "Other run"):
             return self._tile_pictures(self.tiles if content == "Field" else self.other_tiles, content)
         if content == "Residual":
             return self._residual_picture()
         return []
+
+    def _image(self, values: NDArray[Any], colours: NDArray[np.float32] | None) -> QImage:
+        """An image of values (rows, columns), or of red, green and blue (rows, columns, 3) where those are shown."""
+        if self.studio.channel == COLOUR and colours is not None:
+            return colour_picture(colours, self.studio.limits)
+        return picture(values, self.studio.limits, self.studio.colormap)
 
     def _tile_pictures(self, tiles: FieldTiles, content: str) -> list[Placed]:
         plane = self.field_plane()
@@ -104,7 +126,7 @@ class SliceContent(QObject):
             key = (content, shown.tile, shown.version, self.studio.channel)
             image = self._images.get(key)
             if image is None:
-                image = picture(shown.values[..., self.studio.channel], self.studio.limits, self.studio.colormap)
+                image = self._image(component(shown.values, self.studio.channel), shown.values)
             used[key] = image
             placed.append((image, self._tile_place(shown.tile.level, tile_rectangle(shown.tile), image)))
         self._images = {key: kept for key, kept in self._images.items() if key[0] != content} | used
@@ -137,7 +159,7 @@ class SliceContent(QObject):
                 continue
             row, column, _ = tile_rectangle(shown.tile)
             top, left = first[0] + round(row + 0.5), first[1] + round(column + 0.5)
-            values = shown.values[..., self.studio.channel]
+            values = component(shown.values, self.studio.channel)
             field[top : top + values.shape[0], left : left + values.shape[1]] = values
         return field - self.data
 
@@ -167,7 +189,7 @@ class SliceContent(QObject):
             i, j = int((own[plane.rows] - row) * scale), int((own[plane.columns] - column) * scale)
             inside = own[plane.rows] >= row and own[plane.columns] >= column
             if inside and i < shown.values.shape[0] and j < shown.values.shape[1]:
-                found = float(shown.values[i, j, self.studio.channel])
+                found = float(component(shown.values[i, j], self.studio.channel))
         return found
 
     def data_value(self, index: tuple[float, float]) -> float:

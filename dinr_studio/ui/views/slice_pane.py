@@ -11,12 +11,14 @@ from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
+from dinr_studio.channels import COLOUR
 from dinr_studio.sampling.plane import Plane
 from dinr_studio.ui.colours import DIVERGING, with_unit
 from dinr_studio.ui.panels.parts import enlarge_button
 from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.theme import icon
 from dinr_studio.ui.views.field_tiles import HIGHEST_LEVEL, Rectangle
+from dinr_studio.ui.views.readout import readout, sign
 from dinr_studio.ui.views.slice_content import SliceContent, from_the_top
 from dinr_studio.ui.views.slice_plot import SlicePlot
 
@@ -260,20 +262,7 @@ class SlicePane(QWidget):
             self.refined.emit()
 
     def _show_sign(self) -> None:
-        open_tiles = self.tiles.open_tiles + self.other_tiles.open_tiles
-        contents = self._contents()
-        if self.tiles.fault:
-            self.sign.setText(self.tiles.fault)
-        elif "Field" not in contents and "Residual" not in contents and "Other run" not in contents:
-            self.sign.setText("")
-        elif self.studio.field is None:
-            self.sign.setText("no field yet: press Fit")
-        elif open_tiles:
-            self.sign.setText(f"refining {open_tiles}")
-        elif "Field" in contents and self.tiles.level > 0:
-            self.sign.setText(f"{2**self.tiles.level}×")
-        else:
-            self.sign.setText("")
+        self.sign.setText(sign(self.content, self._contents()))
 
     # Drawing
 
@@ -288,23 +277,12 @@ class SlicePane(QWidget):
         self.view.show_wipe(wiping=len(contents) == 2)
         limit = self.content.residual_limit
         if contents[0] == "Residual":
-            self.view.show_bar(DIVERGING, (-limit, limit), volume.value_unit or "difference")
+            self.view.show_bar(DIVERGING, (-limit, limit), self.studio.value_label("difference"))
         else:
-            self.view.show_bar(self.studio.colormap, self.studio.limits, volume.value_unit or "value")
-        self.view.show_frame(self._box_in_world())
+            colours = "gray" if self.studio.channel == COLOUR else self.studio.colormap
+            self.view.show_bar(colours, self.studio.limits, self.studio.value_label())
+        self.view.show_frame(self.content.frame())
         self.view.place_scale_bar(volume.grid.units[self.plane.columns])
-
-    def _box_in_world(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
-        """Ranges along columns and rows of the part to fit and export, or None for all."""
-        box, volume = self.studio.box, self.studio.volume
-        if box is None or volume is None or self.plane is None:
-            return None
-        grid = volume.grid
-        across, up = (
-            [grid.origin[axis] + (end - 0.5) * grid.voxel_size[axis] for end in box[axis]]
-            for axis in (self.plane.columns, self.plane.rows)
-        )
-        return (across[0], across[1]), (up[0], up[1])
 
     # The user's doings
 
@@ -365,20 +343,8 @@ class SlicePane(QWidget):
         if found is None or volume is None or self.plane is None:
             self.hovered.emit("")
             return
-        grid = volume.grid
-        index = list(self.studio.crosshair)
-        index[self.plane.rows], index[self.plane.columns] = found
-        world = grid.world(np.array(index))
-        where = ", ".join(
-            f"{axis} {with_unit(float(position), unit)}"
-            for axis, position, unit in zip(grid.axes, world, grid.units, strict=True)
-        )
-        value = self.content.data_value(found)
-        said = "missing" if not np.isfinite(value) else with_unit(value, volume.value_unit)
         looks_at_field = bool({"Field", "Residual"} & set(self._contents()))
-        field = self.content.field_value(found) if looks_at_field else None
-        extra = "" if field is None else f"   ·   field {with_unit(field, volume.value_unit)}"
-        self.hovered.emit(f"{where}   ·   data {said}{extra}")
+        self.hovered.emit(readout(self.content, found, looks_at_field=looks_at_field))
 
     @Slot(object)
     def _on_click(self, event: object) -> None:

@@ -1,82 +1,18 @@
-"""The linked slices of a volume: three for 3D, one for 2D, and a time slider with play where there is time."""
+"""The linked slices of a volume: three for 3D, one for 2D, and a bar for time where there is time."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QSlider, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtWidgets import QApplication, QSplitter, QVBoxLayout, QWidget
 
-from dinr_studio.ui.colours import with_unit
 from dinr_studio.ui.studio import Studio
-from dinr_studio.ui.theme import icon
 from dinr_studio.ui.views.slice_pane import MODES, SlicePane
+from dinr_studio.ui.views.time_bar import TimeBar
 from dinr_studio.ui.views.volume_view import VolumeView
 
-FRAMES_PER_SECOND = 8
-
 Place = SlicePane | VolumeView
-
-
-class TimeBar(QWidget):
-    """Moves through the frames of a volume with a time axis."""
-
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.studio = studio
-        self.play = QToolButton()
-        self.play.setCheckable(True)
-        self.play.setToolTip("Play the frames (Space)")
-        self.play.setAccessibleName("Play the frames")
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Time")
-        self.label = QLabel()
-        self.label.setMinimumWidth(150)
-        self.timer = QTimer(self, interval=1000 // FRAMES_PER_SECOND)
-        self.timer.timeout.connect(self._on_tick)
-        self.play.toggled.connect(self._on_play)
-        self.slider.valueChanged.connect(self._on_slider)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(6, 2, 6, 2)
-        for widget in (QLabel("Time"), self.play, self.slider, self.label):
-            layout.addWidget(widget, 1 if widget is self.slider else 0)
-
-    def follow(self) -> None:
-        """Takes over the volume and the frame that is shown."""
-        axis, volume = self.studio.time_axis, self.studio.volume
-        self.setVisible(axis is not None)
-        if axis is None or volume is None:
-            self.play.setChecked(False)
-            return
-        index = round(self.studio.crosshair[axis])
-        self.slider.blockSignals(True)
-        self.slider.setRange(0, volume.grid.shape[axis] - 1)
-        self.slider.setValue(index)
-        self.slider.blockSignals(False)
-        time = with_unit(float(volume.grid.axis_positions(axis)[index]), volume.grid.units[axis])
-        self.label.setText(f"{index + 1} of {volume.grid.shape[axis]}  ·  {time}")
-
-    def restyle(self) -> None:
-        """Takes over the theme's colours."""
-        self.play.setIcon(icon("pause" if self.play.isChecked() else "play", self))
-
-    @Slot(bool)
-    def _on_play(self, playing: bool) -> None:
-        self.timer.start() if playing else self.timer.stop()
-        self.restyle()
-
-    @Slot()
-    def _on_tick(self) -> None:
-        axis, volume = self.studio.time_axis, self.studio.volume
-        if axis is None or volume is None:
-            self.play.setChecked(False)
-            return
-        self.studio.move_crosshair({axis: (round(self.studio.crosshair[axis]) + 1) % volume.grid.shape[axis]})
-
-    @Slot(int)
-    def _on_slider(self, index: int) -> None:
-        if self.studio.time_axis is not None:
-            self.studio.move_crosshair({self.studio.time_axis: float(index)})
 
 
 class Slices(QWidget):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
+from dinr_studio.channels import Component
 from dinr_studio.coordinates import Grid
 from dinr_studio.sampling.block import Block, block_grid, data_block, field_slab, slabs_of, spatial_grid
 from dinr_studio.ui.evaluator import Answer, FieldState, Question, field_for
@@ -134,5 +135,5 @@ class VolumeSource(QObject):
         self.progressed.emit()
 
 
-def _evaluation(state: FieldState, grid: Grid, planes: tuple[int, int], channel: int) -> Callable[[], Any]:
+def _evaluation(state: FieldState, grid: Grid, planes: tuple[int, int], channel: Component) -> Callable[[], Any]:
     return lambda: field_slab(field_for(state), grid, planes, channel)

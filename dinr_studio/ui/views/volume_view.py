@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPoint, QSignalBlocker, Qt, QTimer, Slot
-from PySide6.QtGui import QImage, QKeyEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QImage, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from dinr_studio.sampling.block import Block, spatial_grid
@@ -15,6 +15,7 @@ from dinr_studio.ui.panels.parts import enlarge_button
 from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.theme import icon
 from dinr_studio.ui.views.axes_overlay import AxesOverlay
+from dinr_studio.ui.views.canvas_holder import CanvasHolder
 from dinr_studio.ui.views.level_row import LevelRow
 from dinr_studio.ui.views.transfer import TransferFunction
 from dinr_studio.ui.views.volume_look import METHODS, Look
@@ -29,16 +30,6 @@ log = logging.getLogger(__name__)
 SOURCES = ("Data", "Field", "Both")
 TURN = 5.0  # degrees of an arrow key
 NO_OPENGL = "3D needs OpenGL 2.1 or later, which this display does not offer ({error}); the slices work without it."
-
-
-class _Holder(QWidget):
-    """Keeps the canvas and what lies over it as large as itself."""
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Stretches all children."""
-        for child in self.children():
-            if isinstance(child, QWidget):
-                child.setGeometry(self.rect())
 
 
 class VolumeView(QWidget):
@@ -106,12 +97,7 @@ class VolumeView(QWidget):
         self.enlarge = enlarge_button("3D")
         for widget in (self.shown, self.method, self.more, self.enlarge):
             header.addWidget(widget)
-        self.holder = _Holder()
-        # A native window of its own: otherwise every repaint of any part of the program goes through OpenGL,
-        # five times slower where that is drawn by the processor.
-        self.holder.setAttribute(Qt.WidgetAttribute.WA_DontCreateNativeAncestors)
-        self.holder.setAttribute(Qt.WidgetAttribute.WA_NativeWindow)
-        self.holder.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.holder = CanvasHolder()
         self.holder.setAccessibleName("3D view")
         self.holder.installEventFilter(self)
         self.fault = QLabel(self.holder)
@@ -189,11 +175,9 @@ class VolumeView(QWidget):
 
     def look(self) -> Look:
         """How the volume is drawn now."""
-        volume = self.studio.volume
-        span = (0.0, 1.0) if volume is None else volume.channel_ranges[self.studio.channel]
         return Look(
             method=self.method.currentText(),
-            span=span,
+            span=self.studio.span,
             limits=self.studio.limits,
             level=self.level,
             attenuation=4.0 * self.options.attenuation.value() / FINE,
@@ -278,7 +262,7 @@ class VolumeView(QWidget):
     @Slot()
     def _on_colours(self) -> None:
         if self.studio.volume is not None:
-            found = self.studio.histograms[self.studio.channel]
+            found = self.studio.histogram
             self.options.transfer.show_values(found, self.studio.limits, self.studio.colormap)
         self._restyle_scene()
 
@@ -295,12 +279,11 @@ class VolumeView(QWidget):
 
     def _show_level(self, sigma: float) -> None:
         """Another volume or channel: the level begins so many standard deviations above the mean, or at the mean."""
-        volume, channel = self.studio.volume, self.studio.channel
-        if volume is not None:
-            found = self.studio.histograms[channel]
-            self.level_row.set_values(volume.channel_ranges[channel], found.mean, found.deviation, volume.value_unit)
+        if self.studio.volume is not None:
+            found, span = self.studio.histogram, self.studio.span
+            self.level_row.set_values(span, found.mean, found.deviation, self.studio.unit)
             level = found.mean + sigma * found.deviation
-            self.set_level(level if level < volume.channel_ranges[channel][1] else found.mean)
+            self.set_level(level if level < span[1] else found.mean)
 
     @Slot()
     def _on_fit_state(self) -> None:

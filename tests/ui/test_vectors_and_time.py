@@ -12,6 +12,7 @@ from dinr_studio.io import open_volume
 from dinr_studio.sampling.evaluate import values_at
 from dinr_studio.training.fit import field_of, fit
 from dinr_studio.ui.dialogs.export import ExportDialog
+from dinr_studio.ui.views import time_bar
 
 xarray = pytest.importorskip("xarray")
 torch.set_num_threads(1)
@@ -125,6 +126,8 @@ def test_playing_waits_until_the_picture_is_there(lent_window, wind_run, open_fi
     open_file(lent_window, wind_run)
     bar, studio = lent_window.slices.time, lent_window.studio
     start = studio.crosshair[0]
+    monkeypatch.setattr(time_bar, "MOST_WAIT", 1e9)
+    bar._moved = -2e9
     monkeypatch.setattr(type(studio.pictures), "idle", property(lambda self: False))
     bar._on_tick()  # the first one has nothing to wait for
     bar._on_tick()

@@ -107,6 +107,13 @@ def fit(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Start of all random numbers.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as NAME=VALUE.")] = None,
+    blocks: Annotated[
+        str | None,
+        typer.Option(help="Fit overlapping blocks, one field each: so many along z,y,x, or auto (of 128^3 voxels)."),
+    ] = None,
+    overlap: Annotated[
+        str | None, typer.Option(help="Voxels that neighbouring blocks share, or their share of a block such as 0.2.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.dinr.")] = False,
     dry_run: DryRun = False,
     force: Force = False,
@@ -123,7 +130,7 @@ def fit(
     value_columns: Values = None,
 ) -> None:
     """Fits a neural field to a volume, judges it on held-out voxels, and writes the run file."""
-    from dinr_studio.cli import fitting
+    from dinr_studio.cli import block_fitting, fitting
 
     given = {
         "max_epochs": epochs,
@@ -147,8 +154,15 @@ def fit(
     changes |= dict(values.setting(text) for text in settings or ())
     options = _open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
     request = fitting.FitRequest(file, output, preset, family, changes, options)
+    wish = block_fitting.wish_for(blocks, overlap, output, resume=resume)
+    if dry_run and wish is not None:
+        _print_plan(block_fitting.planned_fit(request, wish, force=force, resume=resume), as_json)
     if dry_run:
         _print_plan(fitting.planned_fit(request, force=force, resume=resume), as_json)
+    if wish is not None:
+        result = block_fitting.resume_fit(request) if resume else block_fitting.new_fit(request, wish, force=force)
+        _print_json(result) if as_json else block_fitting.print_result(result)
+        return
     result = fitting.resume_fit(request) if resume else fitting.new_fit(request, force=force)
     _print_json(result) if as_json else fitting.print_result(result)
 

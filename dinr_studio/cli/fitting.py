@@ -81,7 +81,7 @@ def planned_fit(request: FitRequest, *, force: bool, resume: bool) -> dict[str, 
     """What a fit would take, from its file and settings; nothing is written. Returns what `fit --dry-run` prints."""
     if follows():
         raise SystemExit(0)
-    by_trial = not resume and _left_open(request)
+    by_trial = not resume and left_open(request)
     if by_trial:
         request = replace(request, family=FAMILIES[0])
     volume, start = _resumed(request) if resume else _new(request, force, False)
@@ -129,24 +129,30 @@ def _new(request: FitRequest, force: bool, again: bool) -> tuple[Volume, _Start]
         raise OutputError(
             f"{request.output} exists already; --resume goes on with it, --force replaces it, or choose another name."
         )
-    _check_folder(request.output)
+    check_name(request.output)
     with_changes(FitConfig(), request.changes)  # refuses what is no setting before anything takes time
     from dinr_studio.io import open_volume
-    from dinr_studio.training.presets import preset_config
 
     volume = open_volume(request.file, **request.open_options)
+    config = chosen_config(request, volume)
+    return volume, _planned(volume, config, settled(request.open_options), request.output)
+
+
+def chosen_config(request: FitRequest, volume: Volume) -> FitConfig:
+    """The settings that were asked for, the rest derived from a volume."""
+    from dinr_studio.training.presets import preset_config
+
     device = request.changes.get("device", "auto")
     family = request.family
-    if _left_open(request):
+    if left_open(request):
         family = PROBE
         if sys.stderr.isatty():
             typer.echo("Trying families for some seconds each; --family names one instead.", err=True)
     chosen = preset_config(request.preset, volume, family, device, request.changes.get("held_out_share"))
-    config = changed(with_changes(chosen, request.changes), reasons=chosen.reasons + _by_hand(request.changes))
-    return volume, _planned(volume, config, _settled(request.open_options), request.output)
+    return changed(with_changes(chosen, request.changes), reasons=chosen.reasons + by_hand(request.changes))
 
 
-def _left_open(request: FitRequest) -> bool:
+def left_open(request: FitRequest) -> bool:
     """Whether the family is to be found by trial."""
     return request.family is None and request.preset == "auto" and set(request.changes) <= PROBED_WITH
 
@@ -172,13 +178,18 @@ def _planned(
     return _Start(config, options, volume.provenance.sha256, plan, fit_needs(plan, volume, config, output), resume)
 
 
-def _by_hand(changes: dict[str, Any]) -> tuple[str, ...]:
+def by_hand(changes: dict[str, Any]) -> tuple[str, ...]:
     """What the user set, which the preset's reasons do not hold for, in a sentence; none where nothing was."""
     return (f"set by hand: {', '.join(f'{name}={value}' for name, value in changes.items())}",) if changes else ()
 
 
 def _resumed(request: FitRequest) -> tuple[Volume, _Start]:
     """The run in the output file, with its ends changed as asked for."""
+    return _taken_up(request, run_to_resume(request))
+
+
+def run_to_resume(request: FitRequest) -> Run:
+    """The run in the output file; ConfigError where anything but its ends is to be changed."""
     fixed = sorted(set(request.changes) - set(RESUMABLE))
     if fixed or request.family is not None:
         named = ", ".join([*fixed, *(["family"] if request.family else [])])
@@ -190,11 +201,18 @@ def _resumed(request: FitRequest) -> tuple[Volume, _Start]:
         raise ConfigError(
             f"A resumed run keeps its settings, those of preset {run.config.preset}; leave --preset out, or fit anew."
         )
-    return _taken_up(request, run)
+    return run
 
 
 def _taken_up(request: FitRequest, run: Run) -> tuple[Volume, _Start]:
-    """A run to go on with and its data; RunFileError where that is no longer what it was fitted to."""
+    """A run to go on with and its data."""
+    volume, options = reopened(request, run)
+    config = with_changes(run.config, request.changes)
+    return volume, _planned(volume, config, options, request.output, run)
+
+
+def reopened(request: FitRequest, run: Run) -> tuple[Volume, dict[str, Any]]:
+    """The data of a run, and how it was opened; RunFileError where that is no longer what it was fitted to."""
     from dinr_studio.io import open_volume
     from dinr_studio.training.run_data import options_of, what_changed
 
@@ -216,8 +234,7 @@ def _taken_up(request: FitRequest, run: Run) -> tuple[Volume, _Start]:
             f"{request.output} was fitted to another part of {request.file}, or to other voxel sizes; leave --crop and "
             "the like out, for a resumed run opens its data as before, or fit anew."
         )
-    config = with_changes(run.config, request.changes)
-    return volume, _planned(volume, config, _settled(options), request.output, run)
+    return volume, settled(options)
 
 
 def _same_place(grid: Grid, other: Grid) -> bool:
@@ -233,7 +250,7 @@ def _same_place(grid: Grid, other: Grid) -> bool:
     )
 
 
-def _settled(options: dict[str, Any]) -> dict[str, Any]:
+def settled(options: dict[str, Any]) -> dict[str, Any]:
     """The options as the run file keeps them: a part to take by its voxels, once the file has been opened."""
     crop = options.get("crop")
     if isinstance(crop, Crop):
@@ -242,7 +259,8 @@ def _settled(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _check_folder(output: Path) -> None:
+def check_name(output: Path) -> None:
+    """OutputError where a run file cannot be written under a name."""
     if output.suffix != ".dinr":
         raise OutputError(f"{output} is no run file's name; end it in .dinr.")
     if not output.absolute().parent.is_dir():
@@ -259,12 +277,12 @@ def _fit(volume: Volume, start: _Start, output: Path, team: Team | None) -> dict
     config, plan = start.config, shared_plan(start.plan, start.config, team.size)
     snapshots = fit(volume, config, path=output, resume=start.resume, open_options=start.options, team=team)
     if not team.leads:
-        with _stop_requested(b"") as stop:
+        with stop_requested(b"") as stop:
             team.asked_to_stop = stop.is_set
             for _ in snapshots:
                 pass
         return None
-    with bar_or_lines() as progress, _stop_requested() as stop:
+    with bar_or_lines() as progress, stop_requested() as stop:
         next(snapshots)  # makes the data ready, and refuses what cannot be trained on
         _announce(progress, volume, config, plan)
         if launched() and start.resume is not None and start.resume.state is not None:
@@ -302,7 +320,7 @@ def _followed(snapshots: Any, progress: Progress, stop: Callable[[], bool], conf
     for snapshot in snapshots:
         for event in snapshot.events:
             progress.say(event)
-        progress.update(*_line(snapshot, config))
+        progress.update(*line_of(snapshot, config))
         if stop() and snapshot.phase == "training":
             snapshots.close()
             progress.say(f"Stopped at step {snapshot.step}; {output} holds the run, and --resume goes on with it.")
@@ -324,7 +342,7 @@ def _announce(progress: Progress, volume: Any, config: FitConfig, plan: Any) -> 
     )
 
 
-def _line(snapshot: Any, config: FitConfig) -> tuple[float, str]:
+def line_of(snapshot: Any, config: FitConfig) -> tuple[float, str]:
     """Share done, and the present state in a line."""
     if snapshot.phase == "preparing":
         return 0.0, "preparing"
@@ -340,7 +358,7 @@ def _line(snapshot: Any, config: FitConfig) -> tuple[float, str]:
 
 
 @contextmanager
-def _stop_requested(said: bytes = STOPPING) -> Iterator[threading.Event]:
+def stop_requested(said: bytes = STOPPING) -> Iterator[threading.Event]:
     """An event that the first Ctrl-C or SIGTERM sets, so that the run can be saved; the second one interrupts.
 
     said: what is then written to standard error.

@@ -23,7 +23,8 @@ def scores_of(run_path: Path, data: str | None, device: str) -> dict[str, Any]:
 
     run = read_run(run_path)
     task = prepare(volume_of(run, run_path, data), run.config.training)
-    return {"run_file": str(run_path), **score(run, task, resolve_device(device))}
+    blocks = {name: kept for name, kept in run.scores.items() if name == "blocks"}  # of which the fit alone knew
+    return {"run_file": str(run_path), **score(run, task, resolve_device(device)), **blocks}
 
 
 def print_scores(result: dict[str, Any]) -> None:
@@ -48,6 +49,8 @@ def print_scores(result: dict[str, Any]) -> None:
         )
     _print_channels(channels)
     typer.echo(held["verdict"])
+    if result.get("blocks"):
+        typer.echo(_on_blocks(result["blocks"]))
     typer.echo(f"On training voxels the field has {train:.2f} dB.")
 
 
@@ -59,6 +62,18 @@ def _print_channels(channels: list[dict[str, Any]]) -> None:
             f"  {channel['name']}: {channel['psnr']:.2f} dB of its range {channel['data_range']:.4g} {channel['unit']}"
             f" ({best} interpolation {channel['interpolation'][best]['psnr']:.2f} dB), MAE {channel['mae']:.4g}"
         )
+
+
+def _on_blocks(blocks: list[dict[str, Any]]) -> str:
+    """How much the blocks' own scores differ."""
+    scored = sorted((block["psnr"], block["block"] + 1) for block in blocks if block["psnr"] is not None)
+    if not scored:
+        return f"{len(blocks)} blocks with a field each."
+    (low, worst), (high, best) = scored[0], scored[-1]
+    return (
+        f"{len(blocks)} blocks with a field each, by themselves {low:.2f} dB (block {worst}) to {high:.2f} dB "
+        f"(block {best}) on their held-out voxels."
+    )
 
 
 def draw_slice(

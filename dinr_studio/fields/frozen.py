@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm
 
+from dinr_studio.fields.blended import BlendedField
 from dinr_studio.fields.dinr import DinrField
 from dinr_studio.fields.layers import GeluBlock, SineBlock, SineLayer
 from dinr_studio.fields.static import StaticField
@@ -48,7 +50,11 @@ def freeze(field: nn.Module, precision: str | None = None) -> Evaluate:
     field's own. The function is a snapshot: later changes of the field's weights do not reach it. It gives no
     gradients, keeps no state between calls, and may be called by several threads at once. Dropout is off in it.
     A field of a kind unknown here, one with an adaptive integrator and one not in 32 bits are returned as they are.
+    A blended field's blocks are frozen one by one as they are first needed.
     """
+    if isinstance(field, BlendedField):
+        of = cache(lambda number: freeze(field.blocks[number], precision))
+        return torch.no_grad()(lambda x: field.blend(x, of))
     whole: nn.Module = field.field if type(field) is StoppedField else field
     if not isinstance(whole, DinrField | StaticField) or type(whole) not in (DinrField, StaticField):
         return field

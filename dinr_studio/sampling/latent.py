@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from dinr_studio.dynamics.integrators import trajectory
+from dinr_studio.fields.blended import BlendedField
 from dinr_studio.fields.dinr import DinrField
 from dinr_studio.fields.stopped import StoppedField
 from dinr_studio.sampling.evaluate import FieldOnGrid
@@ -52,9 +53,14 @@ def latent_profile(field: FieldOnGrid, coordinates: NDArray[np.floating]) -> Lat
 
 def at_latent_time(field: FieldOnGrid, time: float) -> FieldOnGrid:
     """The field whose dynamics stop at a latent time in [0, T]: what z(t) decodes to; a static field as it is."""
-    if not isinstance(field.module, DinrField):
-        return field
-    return replace(field, module=StoppedField(field.module, time))
+    module = field.module
+    if isinstance(module, BlendedField):
+        return replace(field, module=module.mapped(lambda block: _stopped(block, time)))
+    return replace(field, module=_stopped(module, time))
+
+
+def _stopped(module: nn.Module, time: float) -> nn.Module:
+    return StoppedField(module, time) if isinstance(module, DinrField) else module
 
 
 def _root_mean_square(values: Tensor) -> float:

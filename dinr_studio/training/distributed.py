@@ -7,6 +7,7 @@ it alone writes files and speaks. A process alone is a team of one, for which no
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import socket
@@ -34,6 +35,7 @@ from dinr_studio.training.device import resolve_device
 from dinr_studio.training.meeting import Store, met, shared_store, started_before, store_outlives_processes
 
 PATIENCE = timedelta(minutes=30)  # for what others do meanwhile; a process that dies is noticed at once
+LONG_PATIENCE = timedelta(days=30)
 WORDS = 4  # numbers that the leader can tell at once
 RESTARTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
 ENDED, USER_ERROR, INTERRUPTED = 0, 2, 130
@@ -98,6 +100,10 @@ class Team(Crew):
     def dismiss(self) -> None:
         """The leader's word that the others end, in place of the next numbers that it would tell."""
 
+    def patient(self) -> Team:
+        """This team for an exchange that some come to days before others; all must ask for it at the same time."""
+        return self
+
     def is_lost(self, error: BaseException) -> bool:
         """Whether an error means that another process is gone."""
         return False
@@ -111,6 +117,8 @@ ALONE = Team()
 
 class Ranks(Team):
     """The processes that torchrun started, over gloo, and over NCCL for what is on GPUs."""
+
+    group: Any = None  # of torch.distributed's, over which they exchange; None is the one of all
 
     def __init__(self) -> None:
         """Joins the others; raises TeamLost where they are not found."""
@@ -167,7 +175,7 @@ class Ranks(Team):
         """Numbers of every process, (size, N); who was asked to stop comes to be known on the way."""
         own = torch.tensor([*values, float(self.asked_to_stop())], dtype=torch.float64)
         rows = [torch.empty_like(own) for _ in range(self.size)]
-        dist.all_gather(rows, own)
+        dist.all_gather(rows, own, group=self.group)
         table: NDArray[np.float64] = torch.stack(rows).numpy()
         self.stop_wanted = self.stop_wanted or bool(table[:, -1].any())
         return table[:, :-1]
@@ -186,13 +194,13 @@ class Ranks(Team):
             self._broadcast(torch.full((WORDS,), math.nan, dtype=torch.float64))
 
     def _broadcast(self, words: Tensor) -> None:
-        dist.broadcast(words, 0)
+        dist.broadcast(words, 0, group=self.group)
 
     def decided(self, work: Callable[[], T]) -> T:
         """See Team.decided; the value goes to the others as it is pickled."""
         if not self.leads:
             word: list[Any] = [None]
-            dist.broadcast_object_list(word, 0)
+            dist.broadcast_object_list(word, 0, group=self.group)
             status, value = word[0]
             if status != ENDED:
                 raise Dismissed(status)
@@ -202,9 +210,9 @@ class Ranks(Team):
             own = work()
         except BaseException as error:
             status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else USER_ERROR
-            dist.broadcast_object_list([(status, None)], 0)
+            dist.broadcast_object_list([(status, None)], 0, group=self.group)
             raise
-        dist.broadcast_object_list([(ENDED, own)], 0)
+        dist.broadcast_object_list([(ENDED, own)], 0, group=self.group)
         return own
 
     def together(self, work: Callable[[], T]) -> T:
@@ -215,12 +223,18 @@ class Ranks(Team):
         except DinrError as error:
             fault = error
         said: list[Any] = [None] * self.size
-        dist.all_gather_object(said, None if fault is None else str(fault))
+        dist.all_gather_object(said, None if fault is None else str(fault), group=self.group)
         if fault is not None and said.index(str(fault)) == self.rank:
             raise fault
         if any(said):
             raise Dismissed(USER_ERROR)
         return own
+
+    def patient(self) -> Team:
+        """See Team.patient."""
+        other = copy.copy(self)
+        other.group = dist.new_group(backend="gloo", timeout=LONG_PATIENCE)
+        return other
 
     def is_lost(self, error: BaseException) -> bool:
         """Known by what torch says of its connections: the errors themselves are often plain RuntimeErrors."""

@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from dinr_studio import __version__
 from dinr_studio.analysis.scores import psnr
-from dinr_studio.config import FitConfig
+from dinr_studio.config import FitConfig, TrainingConfig
 from dinr_studio.errors import OutputError, RunFileError, TeamLost, TrainingDiverged
 from dinr_studio.fields.build import load_field, parameter_count
 from dinr_studio.io.atomic import check_place
 from dinr_studio.sampling.evaluate import FieldOnGrid
+from dinr_studio.training.blended_run import blended_field
 from dinr_studio.training.device import effective_precision, resident_bytes
 from dinr_studio.training.distributed import ALONE, Team, run_id_of_job
 from dinr_studio.training.keeping import Keeper
@@ -49,6 +51,7 @@ def fit(
     open_options: Mapping[str, Any] | None = None,
     enough: Callable[[], bool] = never,
     team: Team = ALONE,
+    ready: Callable[[Volume, TrainingConfig], Task] = prepare,
 ) -> Generator[Snapshot, None, None]:
     """Fits a field to a volume; the last snapshot carries the finished Run.
 
@@ -58,12 +61,13 @@ def fit(
     enough: asked between micro-batches; once it says True the fit ends early, is judged and counts as finished.
     team: the processes that train together. All must call this alike, and ask for all snapshots; `path`, `enough`, the
     clock and the judgement are the leader's, with whose end or closing the others are Dismissed or end before judging.
+    ready: makes the task of the volume.
     A run that its file refuses on the way (a full disk) goes on and tells of it; at the end it is saved elsewhere, and
     OutputError says where. Raises DataError, ConfigError, MemoryShort, OutputError, TrainingDiverged or TeamLost.
     """
     if path is not None:
         team.together(lambda: check_place(path) if team.leads else None)
-    task = team.together(lambda: prepare(volume, config.training))
+    task = team.together(lambda: ready(volume, config.training))
     device = team.together(lambda: team.device(config.training.device))
     trainer = Trainer(task, config, device, team)
     run = resume or new_run(task, config, dict(open_options or {}), path)
@@ -284,8 +288,9 @@ def score(run: Run, task: Task, device: torch.device) -> dict[str, Any]:
     seed = run.config.training.seed
     trained = task.some_trained(TRAIN_SCORE_VOXELS, seed)
     report = task.judged(field, seed)
+    blocks = 1 if run.partition is None else run.partition.count
     return {
-        "parameters": parameter_count(run.config.field, len(run.grid.shape), run.channels),
+        "parameters": parameter_count(run.config.field, len(run.grid.shape), run.channels) * blocks,
         "train": {
             "psnr": psnr(task.source.values(trained), task.predicted(field, trained), task.data_range),
             "voxels": len(trained),
@@ -297,7 +302,12 @@ def score(run: Run, task: Task, device: torch.device) -> dict[str, Any]:
 def field_of(run: Run, device: torch.device) -> FieldOnGrid:
     """The field of a run's best weights, ready to evaluate."""
     precision = effective_precision(run.config.training.precision, device)
-    module = load_field(run.config.field, len(run.grid.shape), run.channels, run.best, precision=precision)
+    if run.partition is None:
+        module: nn.Module = load_field(
+            run.config.field, len(run.grid.shape), run.channels, run.best, precision=precision
+        )
+    else:
+        module = blended_field(run, run.partition, precision)
     return FieldOnGrid(
         module=module.to(device),
         coordinates=run.coordinates,

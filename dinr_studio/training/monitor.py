@@ -19,6 +19,7 @@ from dinr_studio.analysis.spectrum import Spectrum, in_world_frequency, radial_s
 from dinr_studio.channels import Component
 from dinr_studio.config import FieldConfig, FitConfig, changed
 from dinr_studio.coordinates import CoordinateMap, Grid
+from dinr_studio.errors import ConfigError
 from dinr_studio.fields.build import build_field, load_field
 from dinr_studio.fields.tangent_kernel import tangent_kernel
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
@@ -61,7 +62,12 @@ def sub_grid(grid: Grid, coordinates: CoordinateMap, points: int) -> NDArray[np.
 
 
 def look_at_kernel(run: Run, weights: Weights, points: int) -> KernelLook:
-    """The neural tangent kernel's spectrum of these weights on a sub-grid of about `points` points."""
+    """The neural tangent kernel's spectrum of these weights on a sub-grid of about `points` points.
+
+    ConfigError for a run of blocks, whose many fields hardly share a kernel.
+    """
+    if run.partition is not None:
+        raise ConfigError("The kernel is that of one field; of a run of blocks there is none to show.")
     field = load_field(run.config.field, len(run.grid.shape), run.channels, weights)
     return _look(field, sub_grid(run.grid, run.coordinates, points))
 

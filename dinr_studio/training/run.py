@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dinr_studio.config import FitConfig
 from dinr_studio.coordinates import CoordinateMap, Grid
 from dinr_studio.normalisation import Normalisation
+from dinr_studio.partition import Partition
 from dinr_studio.volume import Provenance
 
 Weights = Mapping[str, NDArray[Any]]
@@ -54,6 +55,10 @@ class Run:
     channel_ranges: least and greatest present value by channel, in the value's unit. open_options: how the file was
     opened (keyword arguments of open_volume). state is None where the run cannot be resumed. scattered: how many rows
     the table of samples had that it was fitted to, in which case held_out are some of them; 0 for a volume.
+
+    partition: the blocks that have a field each, where one field does not hold all. Weights have one more axis then,
+    the first, which counts blocks (0 before all are fitted); block_maps are the blocks' maps to network coordinates.
+    Where the values stay in their file, held_out is empty: what is held out follows from the settings.
     """
 
     run_id: str
@@ -77,6 +82,8 @@ class Run:
     finished: bool = False
     end_reason: str = ""
     scattered: int = 0
+    partition: Partition | None = None
+    block_maps: tuple[CoordinateMap, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -91,6 +98,8 @@ class Run:
         if self.outliers and self.config.training.outliers != "keep":
             treated = "left out" if self.config.training.outliers == "exclude" else "clipped"
             notes.append(f"{self.outliers} isolated extreme voxels of the data were {treated} in the fit")
+        if self.partition is not None:
+            notes.append(f"{self.partition.count} overlapping blocks with a field each, blended where they overlap")
         return tuple(notes)
 
     def rescaled(self, voxel_size: tuple[float, ...]) -> Run:
@@ -98,7 +107,8 @@ class Run:
         factors = [new / old for new, old in zip(voxel_size, self.grid.voxel_size, strict=True)]
         options = {**self.open_options, "voxel_size": list(voxel_size)}
         grid, coordinates = self.grid.rescaled(voxel_size), self.coordinates.rescaled(factors)
-        return self.updated(grid=grid, coordinates=coordinates, open_options=options)
+        maps = tuple(one.rescaled(factors) for one in self.block_maps)
+        return self.updated(grid=grid, coordinates=coordinates, block_maps=maps, open_options=options)
 
     def updated(self, **changes: Any) -> Run:
         """The same run further on."""

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 from dinr_studio.config import FitConfig, Settings
 from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, CoordinateMap, Grid
 from dinr_studio.normalisation import Normalisation
+from dinr_studio.partition import Partition
 from dinr_studio.volume import MAX_CHANNELS, Provenance
 
 Count = Annotated[int, Field(ge=0, le=2**62)]
@@ -147,6 +148,8 @@ class Description(Settings):
     events: tuple[tuple[int, str], ...]
     state: dict[str, float | int | None] | None
     scattered: Count = 0
+    partition: Partition | None = None
+    block_maps: tuple[CoordinateMap, ...] = ()
 
     @model_validator(mode="after")
     def _parts_are_what_they_should_be(self) -> Self:
@@ -169,6 +172,7 @@ class Description(Settings):
             axes
         }:
             raise ValueError("its coordinates do not fit its grid")
+        self._check_blocks()
         scales = self.normalisation.scale
         if not 1 <= channels <= MAX_CHANNELS or {len(scales), len(self.normalisation.offset)} != {channels}:
             raise ValueError("its normalisation does not fit its channels")
@@ -179,3 +183,13 @@ class Description(Settings):
         if stacked is not None and len(stacked.weights) != channels:
             raise ValueError("its weights for field and spline do not fit its channels")
         return self
+
+    def _check_blocks(self) -> None:
+        count = 0 if self.partition is None else self.partition.count
+        if len(self.block_maps) != count or (self.partition is not None and self.partition.shape != self.grid.shape):
+            raise ValueError("its blocks do not fit its grid")
+        if count and (self.state is not None or self.scattered):
+            raise ValueError("a run of blocks has no state and no samples of its own")
+        for one in self.block_maps:
+            if {len(one.centre), len(one.scale), len(one.offset)} != {len(self.grid.shape)} or 0 in one.scale:
+                raise ValueError("the coordinates of its blocks do not fit its grid")

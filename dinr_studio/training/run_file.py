@@ -1,11 +1,12 @@
 """The run file NAME.dinr: one HDF5 file that holds a Run and can run no code.
 
-Layout, format version 2 (1 is the same without `steps` and `momentum_buffer`):
+Layout, format version 3 (2 is the same without blocks, 1 also without `steps` and `momentum_buffer`):
 
     first 512 bytes       HDF5's user block: the seal, a line `dinr-studio-run VERSION SHA256` over all that follows it
     /description          uint8: UTF-8 JSON of everything small (settings, grid, units, provenance, scores, events)
     /held_out             unsigned integers: flat indices of the held-out voxels
-    /best/NAME            the weights to use, by parameter name; `steps`, a number, where steps have not grown to all
+    /best/NAME            the weights to use, by parameter name; `steps`, a number, where steps have not grown to all;
+                          with one more axis, the first, in a run of blocks: one entry for each, or none before the end
     /state/weights/NAME   the weights at the last step;  /state/good/NAME  the last ones known to be good
     /state/optimiser/KIND/NAME
     /history/COLUMN       float64, one value for each look
@@ -35,7 +36,8 @@ from dinr_studio.io.hdf5_files import hdf5_output
 from dinr_studio.training.run import History, Run, TrainerState
 from dinr_studio.training.run_description import Description
 
-FORMAT, VERSION = "dinr-studio-run", 2
+FORMAT, VERSION = "dinr-studio-run", 3
+VERSION_WITHOUT_BLOCKS = 2  # so that older programs read what they can
 SEAL_BYTES = 512
 SEAL = re.compile(rb"dinr-studio-run (\d{1,9}) ([0-9a-f]{64})\n")
 MOST_BYTES = 8 << 30
@@ -50,13 +52,13 @@ def write_run(run: Run, path: Path) -> None:
     with atomic_output(path, force=True) as temporary:
         with hdf5_output(temporary, userblock_size=SEAL_BYTES) as file:
             _write_contents(run, file)
-        seal(temporary)
+        seal(temporary, VERSION_WITHOUT_BLOCKS if run.partition is None else VERSION)
 
 
-def seal(path: Path) -> None:
+def seal(path: Path, version: int = VERSION) -> None:
     """Writes version and checksum into the user block of a finished file."""
     with open(path, "r+b") as file:
-        file.write(f"{FORMAT} {VERSION} {_checksum(file)}\n".encode().ljust(SEAL_BYTES, b"\0"))
+        file.write(f"{FORMAT} {version} {_checksum(file)}\n".encode().ljust(SEAL_BYTES, b"\0"))
 
 
 def _checksum(file: BufferedIOBase) -> str:
@@ -68,7 +70,9 @@ def _checksum(file: BufferedIOBase) -> str:
 
 
 def _write_contents(run: Run, file: Any) -> None:
-    file["description"] = np.frombuffer(_description(run).model_dump_json().encode(), dtype=np.uint8)
+    unused = {"partition", "block_maps"} if run.partition is None else None
+    text = _description(run).model_dump_json(exclude=unused)
+    file["description"] = np.frombuffer(text.encode(), dtype=np.uint8)
     file.create_dataset("held_out", data=run.held_out, compression="gzip" if len(run.held_out) else None)
     _write_all(file, "best", run.best)
     _write_all(file, "history", run.history.columns)
@@ -84,7 +88,7 @@ def read_run(path: Path) -> Run:
     with _opened(path) as file:
         description = _read_description(path, file)
         shapes = weight_shapes(description.config.field, len(description.grid.shape), len(description.channel_ranges))
-        best = _read_weights(path, file, "best", shapes)
+        best = _read_weights(path, file, "best", shapes, _block_axis(file, description))
         return Run(
             **{
                 name: getattr(description, name) for name in Description.model_fields if name not in ("events", "state")
@@ -211,20 +215,31 @@ def _read_description(path: Path, file: Any) -> Description:
         raise _damaged(path, f"its description is not valid ({where}: {what})") from None
 
 
-def _read_weights(path: Path, file: Any, group: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
-    """The arrays of a group, which must be exactly the ones that the settings call for."""
+def _block_axis(file: Any, description: Description) -> tuple[int, ...]:
+    """The lengths of the axes that the weights to use have more than those of one field."""
+    if description.partition is None:
+        return ()
+    begun = not description.finished and all(dataset.size == 0 for dataset in file["best"].values())
+    return (0,) if begun else (description.partition.count,)
+
+
+def _read_weights(
+    path: Path, file: Any, group: str, shapes: Mapping[str, tuple[int, ...]], more: tuple[int, ...] = ()
+) -> dict[str, NDArray[Any]]:
+    """The arrays of a group, which must be exactly the ones that the settings call for; more: axes before theirs."""
     stored = {name: dataset for name, dataset in _datasets(path, file[group], "", 0)}
     odd = sorted((set(stored) ^ set(shapes)) - {STEPS})
     if odd:
         raise _damaged(path, f"the weights in {group} are not those of its settings ({odd[0]})")
-    for name, shape in [*shapes.items(), *([(STEPS, ())] if STEPS in stored else [])]:
+    for name, own in [*shapes.items(), *([(STEPS, ())] if STEPS in stored else [])]:
+        shape = (*more, *own)
         if stored[name].shape != shape or stored[name].dtype != np.float32:
             raise _damaged(path, f"{group}/{name} has shape {stored[name].shape} where its settings call for {shape}")
     weights = {name: dataset[...] for name, dataset in stored.items()}
     if not all(np.isfinite(array).all() for array in weights.values()):
         raise _damaged(path, f"the weights in {group} are not all finite numbers")
-    if STEPS in weights and not 1 <= weights[STEPS] <= MOST_STEPS:
-        raise _damaged(path, f"{group} has {float(weights[STEPS]):g} steps")
+    if STEPS in weights and not np.all((weights[STEPS] >= 1) & (weights[STEPS] <= MOST_STEPS)):
+        raise _damaged(path, f"{group} has a number of steps that none could have")
     return weights
 
 

@@ -16,8 +16,10 @@ from dinr_studio.fields.build import build_field
 from dinr_studio.fields.dinr import DinrField
 from dinr_studio.io.unfinished import part_of, share_done
 from dinr_studio.normalisation import Normalisation
+from dinr_studio.partition import partition_of
 from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.sampling.export import export
+from dinr_studio.training.blocks_fit import begin_blocks, fit_blocks, parts_folder
 from dinr_studio.training.distributed import ALONE, Dismissed
 from dinr_studio.training.fit import fit
 from dinr_studio.training.trainer import Trainer
@@ -186,7 +188,27 @@ def exported(team):
     return reports
 
 
-CASES = {case.__name__: case for case in (compared, ended, agreed, exported, failing)}
+def in_blocks(team):
+    """The run of a fit in blocks by the team, and by one process alone; then one that the second process stops."""
+    folder, volume, config = Path(sys.argv[2]), small_volume(), settings(max_epochs=2)
+    partition = partition_of(volume.grid, [1, 2, 2], (3,))
+
+    def begun(path):
+        return team.decided(lambda: begin_blocks(volume, partition, config, path, {}))
+
+    path = folder / "blocks.dinr"
+    shared = list(fit_blocks(volume, begun(path), path, team=team))
+    seen = sorted({item.block for item in shared if item.snapshot})
+    alone = None
+    if team.leads:
+        path = folder / "alone.dinr"
+        alone = list(fit_blocks(volume, begin_blocks(volume, partition, config, path, {}), path))[-1].run
+    path = folder / "stopped.dinr"
+    stopped = list(fit_blocks(volume, begun(path), path, team=team, stop=lambda: team.rank == 1))
+    return seen, shared[-1], alone, stopped[-1].phase, len(list(parts_folder(path).glob("*.dinr")))
+
+
+CASES = {case.__name__: case for case in (compared, ended, agreed, exported, failing, in_blocks)}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

@@ -44,7 +44,7 @@ def torchrun(*arguments, processes=2):
 def results(tmp_path_factory):
     """What both processes made of the cases, by case: a list by rank."""
     folder = tmp_path_factory.mktemp("team")
-    done = torchrun(SCRIPT, "compared,ended,agreed,exported", folder)
+    done = torchrun(SCRIPT, "compared,ended,agreed,exported,in_blocks", folder)
     assert done.returncode == 0, done.stderr
     by_rank = [pickle.loads((folder / f"{rank}.pickle").read_bytes()) for rank in range(2)]
     return {"folder": folder, **{case: [result[case] for result in by_rank] for case in by_rank[0]}}
@@ -123,6 +123,18 @@ def test_a_shared_export_replaces_nothing_and_leaves_nothing(results):
     assert not list(results["folder"].glob(".*.part"))
 
 
+def test_blocks_are_spread_over_the_processes_and_are_those_of_one(results):
+    (seen, last, alone, *stopped), (others, followed, _, *also_stopped) = results["in_blocks"]
+    assert (seen, others) == ([0, 2], [1, 3])
+    assert (last.phase, followed.phase) == ("done", "fitting")
+    assert last.run.finished
+    for name, array in last.run.best.items():
+        np.testing.assert_array_equal(array, alone.best[name])
+    assert last.run.scores["held_out"] == alone.scores["held_out"]
+    assert stopped[0] == also_stopped[0] == "stopped"  # though only one was asked to
+    assert stopped[1] == 2  # the leader's own, which were finished before it heard
+
+
 def test_a_process_that_fails_ends_all_with_a_sentence_and_leaves_the_run(tmp_path):
     done = torchrun(SCRIPT, "failing", tmp_path)
     assert done.returncode != 0
@@ -180,6 +192,37 @@ def test_a_killed_worker_is_started_again_and_the_run_goes_on(tmp_path):
     assert 0 < went_on < run.state.step == result["steps_trained"]
     assert (np.diff(steps) > 0).all()
     assert steps[0] == 0  # the curve is that of one run
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by a signal")
+def test_a_worker_that_is_killed_among_blocks_is_started_again_and_finished_ones_stay(tmp_path):
+    np.save(tmp_path / "v.npy", np.random.default_rng(0).normal(size=(8, 9, 20)).astype(np.float32))
+    path, first = tmp_path / "run.dinr", tmp_path / "run.dinr.blocks" / "0000.dinr"
+    settings = ["--preset=quick", "--epochs=20", "--width=8", "--set=time_limit=none", "--set=batch=64", "--json"]
+    command = [*TORCHRUN, "--nproc-per-node=2", "--max-restarts=1", "-m", "dinr_studio", "fit"]
+    agent = subprocess.Popen(
+        [*command, str(tmp_path / "v.npy"), "-o", str(path), "--blocks=1,1,4", *settings],
+        env=ENVIRONMENT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not first.exists():  # there is no autosave before a block's end in so short a fit
+        assert agent.poll() is None, agent.stderr.read()
+        time.sleep(0.01)
+    finished = first.stat().st_mtime_ns
+    worker(agent, 1).send_signal(signal.SIGKILL)
+    kept = first.stat().st_mtime_ns
+    out, said = agent.communicate(timeout=120)
+    assert agent.returncode == 0, said
+    assert kept == finished
+    result = json.loads(out)
+    assert [block["end_reason"] for block in result["blocks"]] == ["all 20 epochs done"] * 4
+    assert result["partition"] == {"counts": [1, 1, 4], "overlap": [0, 0, 2], "largest": [8, 9, 7]}
+    ended = [line for line in said.splitlines() if line.startswith("block 1 of 4") and "epochs done" in line]
+    assert len(ended) == 1
+    assert read_run(path).finished
+    assert not first.parent.exists()
 
 
 def test_shares_are_disjoint_complete_and_of_like_size():

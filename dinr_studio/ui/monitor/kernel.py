@@ -72,6 +72,10 @@ class KernelTab(QWidget):
         self.measures.clear_all()
         self.cost.setText("")
 
+    def explain(self, sentence: str) -> None:
+        """Says why there is no kernel."""
+        self.cost.setText(sentence)
+
     def add(self, epoch: float, look: KernelLook, share: float) -> None:
         """Takes in a look at the field's kernel; share: of the time that all looks have taken so far."""
         if self._looks and self._looks[-1][1].points != look.points:

@@ -84,6 +84,8 @@ class Monitor(QTabWidget):
         self.held_out.restart()
         self.kernel.restart()
         self.spectrum.restart()
+        if run is not None and run.partition is not None:
+            self.kernel.explain("A kernel is that of one field; this run has one for each of its blocks.")
         dynamic = run is not None and run.config.field.family.startswith("dinr-")
         self.trajectory.restart(run.config.field.horizon if dynamic and run is not None else None)
 

@@ -135,10 +135,9 @@ class Watch(QObject):
         self._looks += 1
         state = FieldState(-self._looks, run.updated(best=weights))  # the studio's own versions count upwards
         key = (epoch, run.run_id)
-        questions = [
-            Question(("profile", *key), lambda: _profile(state)),
-            Question(("kernel", *key), lambda: _kernel(run, weights, points)),
-        ]
+        questions = [Question(("profile", *key), lambda: _profile(state))]
+        if run.partition is None:
+            questions.append(Question(("kernel", *key), lambda: _kernel(run, weights, points)))
         if volume is not None and volume.grid.shape == run.grid.shape:
             questions.append(Question(("spectra", *key), lambda: _spectra(volume, state, channel)))
         self.studio.analyses.ask(ASKER, questions)

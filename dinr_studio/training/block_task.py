@@ -1,0 +1,122 @@
+"""What the field of one block works on: its part of a task that all blocks share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.analysis.judge import HeldOutReport
+from dinr_studio.analysis.scores import Peak, Scores
+from dinr_studio.config import TrainingConfig
+from dinr_studio.coordinates import CoordinateMap
+from dinr_studio.errors import DataError
+from dinr_studio.normalisation import present_sample
+from dinr_studio.partition import Partition
+from dinr_studio.sampling.evaluate import FieldOnGrid
+from dinr_studio.training.batches import VoxelSource
+from dinr_studio.training.task import WATCHED_VOXELS, Task, VolumeTask, some_of
+from dinr_studio.volume import Volume
+
+LOOKED_AT = 32  # voxels along each edge of a block's middle
+LEAST_VARIANCE = 1e-6  # of the whole's, below which a block counts as constant
+
+
+@dataclass(frozen=True)
+class BlockTask(VolumeTask):
+    """The voxels of one block, scaled and held out as in the whole; blocks are judged together, not one by one.
+
+    peak: the data range of the whole volume.
+    """
+
+    peak: Peak
+
+    @property
+    def data_range(self) -> Peak:
+        """That of the whole volume."""
+        return self.peak
+
+    def judged(self, field: FieldOnGrid, seed: int) -> HeldOutReport | None:
+        """None."""
+        return None
+
+    def rivals(self, seed: int) -> dict[str, Scores]:
+        """None."""
+        return {}
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A block's part of the data: with outliers (original) and without (volume), and what is held out in it."""
+
+    original: Volume
+    volume: Volume
+    held_out: NDArray[np.bool_]
+
+
+def block_task(
+    whole: Task, original: Volume, partition: Partition, number: int, config: TrainingConfig
+) -> BlockTask | None:
+    """The task of a block; None where it has no voxel to train on. Only this block of a stored volume is read.
+
+    whole: the task of fitting to all of the original volume.
+    """
+    cut = _cut(whole, original, partition, number)
+    clipped = config.outliers == "clip" and cut.volume is not cut.original
+    absent = cut.original.missing if clipped else cut.volume.missing
+    training = np.flatnonzero(~cut.held_out if absent is None else ~(cut.held_out | absent))
+    if not len(training):
+        return None
+    coordinates = CoordinateMap.of(cut.volume.grid, config.scaling)
+    limits = whole.volume.channel_ranges if clipped else None
+    return BlockTask(
+        volume=cut.volume,
+        source=VoxelSource(cut.original, coordinates, whole.normalisation, limits),
+        coordinates=coordinates,
+        normalisation=whole.normalisation,
+        held_out=cut.held_out,
+        training=training,
+        watched=some_of(np.flatnonzero(cut.held_out), WATCHED_VOXELS, config.seed),
+        variance=_variance(whole, cut),
+        outliers=_count_more(cut.volume.missing) - _count_more(cut.original.missing),
+        peak=whole.data_range,
+    )
+
+
+def liveliest_block(volume: Volume, partition: Partition) -> Volume:
+    """The block, in memory, whose middle varies most: what settings for all blocks are derived from."""
+    spread = [_spread_in_middle(volume, *partition.core(number)) for number in range(partition.count)]
+    return volume.cropped(*partition.box(int(np.argmax(spread)))).loaded()
+
+
+def _spread_in_middle(volume: Volume, start: tuple[int, ...], stop: tuple[int, ...]) -> float:
+    low = [max(a, (a + b) // 2 - LOOKED_AT // 2) for a, b in zip(start, stop, strict=True)]
+    high = [min(b, a + LOOKED_AT) for a, b in zip(low, stop, strict=True)]
+    sample = volume.cropped(low, high).loaded()
+    present = sample.in_memory.reshape(-1, sample.channels).astype(np.float64)
+    if sample.missing is not None:
+        present = present[~sample.missing.reshape(-1)]
+    return float(present.var(axis=0).sum()) if len(present) else -1.0
+
+
+def _variance(whole: Task, cut: _Cut) -> float:
+    """The block's own, which tells a field that has learnt nothing; the whole's where nothing is to be learnt."""
+    present = present_sample(cut.volume)
+    own = float(whole.normalisation.to_network(present).var(axis=0).mean()) if len(present) else 0.0
+    return own if own > LEAST_VARIANCE * whole.variance else whole.variance
+
+
+def _count_more(mask: NDArray[np.bool_] | None) -> int:
+    return 0 if mask is None else int(np.count_nonzero(mask))
+
+
+def _cut(whole: Task, original: Volume, partition: Partition, number: int) -> _Cut:
+    start, stop = partition.box(number)
+    if isinstance(whole, VolumeTask):
+        own = original.loaded().cropped(start, stop)
+        volume = own if whole.outliers == 0 else whole.volume.cropped(start, stop)
+        return _Cut(own, volume, whole.held_out[tuple(map(slice, start, stop))])
+    if original.samples is not None:
+        raise DataError("Scattered samples are fitted by one field; leave out the blocks.")
+    raise DataError("A volume that stays in its file cannot be fitted in blocks yet; crop it.")

@@ -19,17 +19,22 @@ from dinr_studio.training.run import Run, Weights
 
 def blended_field(run: Run, partition: Partition, precision: str) -> BlendedField:
     """The blend of a run's blocks; RunFileError where they are not all fitted."""
+    check_fitted(run)
     axes, channels = len(run.grid.shape), run.channels
-    if fitted_blocks(run.best) != partition.count:
-        raise RunFileError(
-            f"Not all of the run's {partition.count} blocks are fitted yet, so there is no field; "
-            "`fit --resume` goes on with them."
-        )
     blocks = [
         load_field(run.config.field, axes, channels, weights_of_block(run.best, number), precision=precision)
         for number in range(partition.count)
     ]
     return BlendedField(blocks, channels, *blend_of(run.grid, run.coordinates, partition, run.block_maps))
+
+
+def check_fitted(run: Run) -> None:
+    """RunFileError where a run is one of blocks that are not all fitted, so that it has no field."""
+    if run.partition is not None and fitted_blocks(run.best) != run.partition.count:
+        raise RunFileError(
+            f"Not all of the run's {run.partition.count} blocks are fitted yet, so there is no field; "
+            "`fit --resume` goes on with them."
+        )
 
 
 def blend_of(

@@ -114,11 +114,13 @@ def listing_columns(file: str, options: Mapping[str, Any]) -> Iterator[Reading |
 
 def opening_run(path: Path, data: str | None) -> Iterator[Reading | Opened | DataWanted]:
     """Opens a run file with the data that it was fitted to; data: where that is, where it is not where it was."""
+    from dinr_studio.training.blended_run import check_fitted
     from dinr_studio.training.run_data import volume_of
     from dinr_studio.training.run_file import read_run
 
     yield Reading(f"Reading {path.name}")
     run = read_run(path)
+    check_fitted(run)
     yield Reading(f"Reading the data of {path.name}")
     try:
         volume = volume_of(run, path, data)

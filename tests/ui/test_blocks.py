@@ -11,7 +11,7 @@ from dinr_studio.partition import partition_of
 from dinr_studio.sampling.evaluate import values_at_indices
 from dinr_studio.training.blocks_fit import begin_blocks, fit_blocks
 from dinr_studio.training.fit import field_of
-from dinr_studio.training.run_file import read_run
+from dinr_studio.training.run_file import read_run, write_run
 from dinr_studio.ui.exporting import volume_job
 
 torch.set_num_threads(1)
@@ -55,3 +55,13 @@ def test_a_run_of_blocks_is_shown_judged_and_exported(window, qtbot, open_file, 
     with h5py.File(tmp_path / "a.h5") as file:
         written = next(iter(file.values()))[...]
     np.testing.assert_allclose(written, expected, atol=1e-5)
+
+
+def test_a_run_whose_blocks_are_not_all_fitted_says_so(window, qtbot, blocks_run, tmp_path):
+    run = read_run(blocks_run)
+    best = {name: array[:0] for name, array in run.best.items()}
+    write_run(run.updated(best=best, finished=False, scores={}), tmp_path / "begun.dinr")
+    with qtbot.waitSignal(window.studio.failed, timeout=30_000) as told:
+        window.open(str(tmp_path / "begun.dinr"))
+    assert "Not all of the run's 4 blocks are fitted yet" in told.args[0]
+    assert window.studio.run is None

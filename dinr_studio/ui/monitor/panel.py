@@ -235,9 +235,12 @@ class Monitor(QTabWidget):
 
 
 def _run(path: str) -> Any:
+    from dinr_studio.training.blended_run import check_fitted
     from dinr_studio.training.run_file import read_run
 
-    return read_run(Path(path))
+    run = read_run(Path(path))
+    check_fitted(run)
+    return run
 
 
 def _curves(paths: tuple[str, ...]) -> dict[str, Curve]:

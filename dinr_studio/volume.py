@@ -103,6 +103,12 @@ class Volume:
             raise AssertionError("a volume in memory needs no sample")
         return _spread_sample(self.values)
 
+    def with_sample(self, values: NDArray[Any]) -> Volume:
+        """The same stored volume with its statistics those of other values (N, channels), NaN where missing."""
+        volume = replace(self)
+        volume.__dict__["sample"] = values  # where cached_property keeps it
+        return volume
+
     @cached_property
     def missing_share(self) -> float:
         """Share of voxels without a value, 0 to 1."""

@@ -79,9 +79,9 @@ def expected_share(grid: Grid, scheme: str, share: float) -> float:
     if share == 0 or scheme not in ("planes", "frames"):
         return share
     if scheme == "frames":
-        frames = grid.shape[_time_axis(grid)]
+        frames = grid.shape[axis_of_frames(grid)]
         return frames_held_out(frames, share) / frames
-    planes = grid.shape[_axis_of_planes(grid)]
+    planes = grid.shape[axis_of_planes(grid)]
     return (planes - 1) // 2 / planes
 
 
@@ -109,13 +109,14 @@ def random_blocks(volume: Volume, share: float, random: np.random.Generator) -> 
 
 def second_planes(volume: Volume, share: float, random: np.random.Generator) -> Mask:
     """Every second plane across the first spatial axis of at least 4 voxels; the outermost planes are trained on."""
-    grid, axis = volume.grid, _axis_of_planes(volume.grid)
+    grid, axis = volume.grid, axis_of_planes(volume.grid)
     mask = np.zeros(grid.shape, dtype=bool)
     np.moveaxis(mask, axis, 0)[1 : grid.shape[axis] - 1 : 2] = True
     return mask
 
 
-def _axis_of_planes(grid: Grid) -> int:
+def axis_of_planes(grid: Grid) -> int:
+    """The axis across which every second plane is held out; DataError where none is long enough."""
     axis = next((i for i in grid.spatial if grid.shape[i] >= SHORTEST_FOR_PLANES), None)
     if axis is None:
         raise DataError(f"Every second plane cannot be held out of shape {grid.shape}; hold out random voxels instead.")
@@ -127,18 +128,18 @@ def random_frames(volume: Volume, share: float, random: np.random.Generator) -> 
 
     It asks for what happens between the recorded times.
     """
-    grid, axis = volume.grid, _time_axis(volume.grid)
+    grid, axis = volume.grid, axis_of_frames(volume.grid)
     recorded = np.arange(grid.shape[axis])
     if volume.missing is not None:
         recorded = np.flatnonzero(~np.moveaxis(volume.missing, axis, 0).reshape(grid.shape[axis], -1).all(axis=1))
     if len(recorded) < SHORTEST_FOR_PLANES:
         raise DataError(f"Only {len(recorded)} frames have values, too few to hold some out; hold out random voxels.")
     mask = np.zeros(grid.shape, dtype=bool)
-    np.moveaxis(mask, axis, 0)[recorded[_chosen_frames(len(recorded), share, random)]] = True
+    np.moveaxis(mask, axis, 0)[recorded[chosen_frames(len(recorded), share, random)]] = True
     return mask
 
 
-def _chosen_frames(count: int, share: float, random: np.random.Generator) -> list[int]:
+def chosen_frames(count: int, share: float, random: np.random.Generator) -> list[int]:
     """Numbers of some inner frames with a neighbour that is trained on at either side of each."""
     wanted = frames_held_out(count, share)
     chosen: set[int] = set()
@@ -153,7 +154,8 @@ def frames_held_out(count: int, share: float) -> int:
     return min(max(1, round(share * count)), (count - 1) // 2)
 
 
-def _time_axis(grid: Grid) -> int:
+def axis_of_frames(grid: Grid) -> int:
+    """The time axis; DataError where there is none, or it is too short to hold frames out."""
     if TIME_AXIS not in grid.axes:
         raise DataError("Whole frames can only be held out of data with a time axis; hold out random voxels instead.")
     axis = grid.axes.index(TIME_AXIS)

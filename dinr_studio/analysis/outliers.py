@@ -19,21 +19,30 @@ ORDINARY = 0.25  # how far the nearest neighbour's excursion may come to the vox
 NEIGHBOURS = 8  # of a scattered sample
 MOST_CANDIDATES = 0.001  # share of the voxels above which extremes are no rarity but the data
 
+Limits = tuple[tuple[float, float], ...]  # least and greatest ordinary value by channel
 
-def isolated_outliers(volume: Volume) -> NDArray[np.bool_] | None:
+
+def ordinary_limits(volume: Volume) -> Limits:
+    """The 0.1 and 99.9 percentile of each channel."""
+    sample = present_sample(volume)
+    pairs = (np.percentile(channel.astype(np.float64), PERCENTILES) for channel in sample.T)
+    return tuple((float(low), float(high)) for low, high in pairs)
+
+
+def isolated_outliers(volume: Volume, limits: Limits | None = None) -> NDArray[np.bool_] | None:
     """Voxels far outside all others that stand alone, grid.shape, or None where there are none.
+
+    limits: what is ordinary in each channel, where the volume is a part of a larger one; its own if None.
 
     A voxel counts when it lies more than one span of the 0.1 to 99.9 percentiles beyond them, in any channel, and no
     direct or diagonal neighbour goes more than a quarter as far in that direction: a particle of several voxels or a
     smooth peak has neighbours that rise with it and stays.
     """
     found: NDArray[np.bool_] = np.zeros(volume.grid.shape, dtype=bool)
-    sample = present_sample(volume)
-    for channel in range(volume.channels):
-        low, high = np.percentile(sample[:, channel].astype(np.float64), PERCENTILES)
+    for channel, (low, high) in enumerate(limits or ordinary_limits(volume)):
         values = volume.values[..., channel]
         for sign, limit in ((1.0, high), (-1.0, low)):
-            _mark_isolated(found, volume, values, sign, float(limit), float(high - low))
+            _mark_isolated(found, volume, values, sign, limit, high - low)
     return found if found.any() else None
 
 

@@ -39,6 +39,12 @@ Fill = Annotated[float | None, typer.Option(help="Value that means missing.")]
 Mask = Annotated[
     str | None, typer.Option(metavar="FILE", help="Second file on the same grid; voxels where it is 0 are left out.")
 ]
+Stream = Annotated[
+    bool,
+    typer.Option(
+        "--stream", help="Leave the values in their file and read them as they are needed; large ones always are."
+    ),
+]
 Channel = Annotated[int | None, typer.Option(help="Use this channel only, counted from 0.")]
 Positions = Annotated[str | None, typer.Option(help="Columns of a table that are places, such as t,z,y,x.")]
 CropPart = Annotated[
@@ -115,6 +121,7 @@ def fit(
         str | None, typer.Option(help="Voxels that neighbouring blocks share, or their share of a block such as 0.2.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.dinr.")] = False,
+    stream: Stream = False,
     dry_run: DryRun = False,
     force: Force = False,
     as_json: AsJson = False,
@@ -153,6 +160,8 @@ def fit(
     changes = {name: value for name, value in given.items() if value is not None}
     changes |= dict(values.setting(text) for text in settings or ())
     options = _open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
+    if stream:
+        options["stored"] = True
     request = fitting.FitRequest(file, output, preset, family, changes, options)
     wish = block_fitting.wish_for(blocks, overlap, output, resume=resume)
     if dry_run and wish is not None:

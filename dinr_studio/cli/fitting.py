@@ -297,7 +297,8 @@ def _outcome(volume: Volume, config: FitConfig, last: Any, plan: Plan) -> dict[s
 
     run = last.run
     left_out = run.outliers if config.training.outliers == "exclude" else 0
-    trained = round(volume.grid.size * (1 - volume.missing_share)) - len(run.held_out) - left_out
+    share = config.training.held_out_share if volume.is_stored else 0.0  # held out by a rule, which no list tells
+    trained = round(volume.grid.size * (1 - volume.missing_share) * (1 - share)) - len(run.held_out) - left_out
     return {
         **dict(run.scores),
         "coordinates_per_second": last.epoch * trained / max(last.elapsed, 1e-9),

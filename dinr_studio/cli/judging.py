@@ -19,10 +19,10 @@ def scores_of(run_path: Path, data: str | None, device: str) -> dict[str, Any]:
     from dinr_studio.training.fit import score
     from dinr_studio.training.run_data import volume_of
     from dinr_studio.training.run_file import read_run
-    from dinr_studio.training.task import prepare
+    from dinr_studio.training.task import prepare_as_fitted
 
     run = read_run(run_path)
-    task = prepare(volume_of(run, run_path, data), run.config.training)
+    task = prepare_as_fitted(volume_of(run, run_path, data), run.config.training, run.open_options)
     blocks = {name: kept for name, kept in run.scores.items() if name == "blocks"}  # of which the fit alone knew
     return {"run_file": str(run_path), **score(run, task, resolve_device(device)), **blocks}
 

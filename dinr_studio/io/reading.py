@@ -158,6 +158,8 @@ def open_volume(
             )
         chosen = {"voxel_size": voxel_size, "unit": unit, "fill": fill, "channel": channel, "crop": crop}
         return _samples_in(path, kind, (position_columns, value_columns), chosen)
+    if mask is not None and stored:
+        raise ConfigError("A volume with a mask is read whole, so it cannot stay in its file; leave --stream out.")
     names_chosen: tuple[str, ...] = guarded(path, lambda: names_in(dataset, lambda: READERS[kind][1](path)))
     read = _reader(path, kind, names_chosen or (dataset,), stored if mask is None else False)
     content: Content = guarded(

@@ -16,37 +16,8 @@ from torch import Tensor
 
 from dinr_studio.coordinates import CoordinateMap, Grid, flat_to_index
 from dinr_studio.normalisation import Normalisation
+from dinr_studio.permutation import permuted
 from dinr_studio.volume import Volume
-
-ROUNDS = 4
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-SECOND_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
-
-
-def permuted(positions: NDArray[np.integer[Any]], size: int, key: tuple[int, int]) -> NDArray[np.int64]:
-    """Images of positions in range(size) under a pseudo-random permutation of range(size) that `key` selects.
-
-    A balanced Feistel network on the next even power of two; images past the end are permuted again until they fall
-    inside (cycle walking). Source: Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002.
-    """
-    half = np.uint64(max(1, (max(size - 1, 1).bit_length() + 1) // 2))
-    low_bits = np.uint64((1 << int(half)) - 1)
-    keys = np.random.SeedSequence(key).generate_state(ROUNDS, dtype=np.uint64)
-    images = positions.astype(np.uint64)
-    outside = np.arange(len(images))
-    while len(outside):
-        left, right = images[outside] >> half, images[outside] & low_bits
-        for round_key in keys:
-            left, right = right, left ^ (_mixed(right, round_key) & low_bits)
-        images[outside] = (left << half) | right
-        outside = outside[images[outside] >= size]
-    return images.astype(np.int64)
-
-
-def _mixed(words: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
-    mixed = (words ^ key) * MULTIPLIER
-    mixed = (mixed ^ (mixed >> np.uint64(31))) * SECOND_MULTIPLIER
-    return mixed ^ (mixed >> np.uint64(29))
 
 
 class Drawn(Protocol):

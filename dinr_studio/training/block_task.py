@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.analysis.judge import HeldOutReport
+from dinr_studio.analysis.outliers import isolated_outliers
 from dinr_studio.analysis.scores import Peak, Scores
 from dinr_studio.config import TrainingConfig
 from dinr_studio.coordinates import CoordinateMap
@@ -16,6 +17,7 @@ from dinr_studio.normalisation import present_sample
 from dinr_studio.partition import Partition
 from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.training.batches import VoxelSource
+from dinr_studio.training.streamed import StreamedTask
 from dinr_studio.training.task import WATCHED_VOXELS, Task, VolumeTask, some_of
 from dinr_studio.volume import Volume
 
@@ -114,9 +116,13 @@ def _count_more(mask: NDArray[np.bool_] | None) -> int:
 def _cut(whole: Task, original: Volume, partition: Partition, number: int) -> _Cut:
     start, stop = partition.box(number)
     if isinstance(whole, VolumeTask):
-        own = original.loaded().cropped(start, stop)
+        own = original.cropped(start, stop).loaded()
         volume = own if whole.outliers == 0 else whole.volume.cropped(start, stop)
         return _Cut(own, volume, whole.held_out[tuple(map(slice, start, stop))])
-    if original.samples is not None:
-        raise DataError("Scattered samples are fitted by one field; leave out the blocks.")
-    raise DataError("A volume that stays in its file cannot be fitted in blocks yet; crop it.")
+    if isinstance(whole, StreamedTask):
+        own = original.cropped(start, stop).loaded()
+        outlying = None if whole.limits is None else isolated_outliers(own, whole.limits)
+        volume = own if outlying is None else own.without(outlying)
+        held_out = whole.rule.within(start, stop)
+        return _Cut(own, volume, held_out if volume.missing is None else held_out & ~volume.missing)
+    raise DataError("Scattered samples are fitted by one field; leave out the blocks.")

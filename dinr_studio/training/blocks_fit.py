@@ -29,7 +29,7 @@ from dinr_studio.training.fit import fit, new_run, score
 from dinr_studio.training.run import History, Run
 from dinr_studio.training.run_file import read_description, read_run, write_run
 from dinr_studio.training.snapshot import Snapshot
-from dinr_studio.training.task import Task, prepare
+from dinr_studio.training.task import Task, prepare, prepare_as_fitted
 from dinr_studio.training.trainer import never
 from dinr_studio.volume import Volume
 
@@ -85,7 +85,7 @@ def resume_blocks(volume: Volume, run: Run) -> BlocksStart:
     """The fit in blocks that an unfinished run is of; RunFileError where the data is no longer the run's."""
     if run.partition is None or run.finished:
         raise RunFileError("The run's blocks are all fitted, and their training was not kept; start a new fit.")
-    whole = prepare(volume, run.config.training)
+    whole = prepare_as_fitted(volume, run.config.training, run.open_options)
     same = np.array_equal(whole.held_out_numbers, run.held_out) and whole.normalisation == run.normalisation
     if not same or volume.grid.shape != run.grid.shape:
         raise RunFileError("The data differs from the run's: resume with the very file it was fitted to.")

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch import nn
 from dinr_studio import __version__
 from dinr_studio.analysis.scores import psnr
 from dinr_studio.config import FitConfig, TrainingConfig
-from dinr_studio.errors import OutputError, RunFileError, TeamLost, TrainingDiverged
+from dinr_studio.errors import DinrError, OutputError, RunFileError, TeamLost
 from dinr_studio.fields.build import load_field, parameter_count
 from dinr_studio.io.atomic import check_place
 from dinr_studio.sampling.evaluate import FieldOnGrid
@@ -30,7 +31,7 @@ from dinr_studio.training.distributed import ALONE, Team, run_id_of_job
 from dinr_studio.training.keeping import Keeper
 from dinr_studio.training.run import History, Run
 from dinr_studio.training.snapshot import Phase, Snapshot
-from dinr_studio.training.task import Task, prepare
+from dinr_studio.training.task import Task, prepare, prepare_as_fitted
 from dinr_studio.training.trainer import Trainer, end_reason, never
 from dinr_studio.training.trainer_state import restore, state_of
 from dinr_studio.volume import Volume
@@ -51,7 +52,7 @@ def fit(
     open_options: Mapping[str, Any] | None = None,
     enough: Callable[[], bool] = never,
     team: Team = ALONE,
-    ready: Callable[[Volume, TrainingConfig], Task] = prepare,
+    ready: Callable[[Volume, TrainingConfig], Task] | None = None,
 ) -> Generator[Snapshot, None, None]:
     """Fits a field to a volume; the last snapshot carries the finished Run.
 
@@ -61,13 +62,14 @@ def fit(
     enough: asked between micro-batches; once it says True the fit ends early, is judged and counts as finished.
     team: the processes that train together. All must call this alike, and ask for all snapshots; `path`, `enough`, the
     clock and the judgement are the leader's, with whose end or closing the others are Dismissed or end before judging.
-    ready: makes the task of the volume.
+    ready: makes the task of the volume, where that is not the usual one.
     A run that its file refuses on the way (a full disk) goes on and tells of it; at the end it is saved elsewhere, and
     OutputError says where. Raises DataError, ConfigError, MemoryShort, OutputError, TrainingDiverged or TeamLost.
     """
     if path is not None:
         team.together(lambda: check_place(path) if team.leads else None)
-    task = team.together(lambda: ready(volume, config.training))
+    make = ready or (prepare if resume is None else partial(prepare_as_fitted, open_options=resume.open_options))
+    task = team.together(lambda: make(volume, config.training))
     device = team.together(lambda: team.device(config.training.device))
     trainer = Trainer(task, config, device, team)
     run = resume or new_run(task, config, dict(open_options or {}), path)
@@ -79,6 +81,8 @@ def fit(
 def new_run(task: Task, config: FitConfig, open_options: dict[str, Any], path: Path | None = None) -> Run:
     """A run that has not begun; path: the file it is for, which within torchrun's job decides its id."""
     volume = task.volume
+    if volume.is_stored:  # so that a resumed run holds out the same voxels, whatever memory it finds
+        open_options = {**open_options, "stored": True}
     return Run(
         run_id=(None if path is None else run_id_of_job(path)) or uuid.uuid4().hex,
         program_version=__version__,
@@ -136,7 +140,7 @@ class _Fit:
             finally:
                 self.team.dismiss()
             raise
-        except TrainingDiverged as error:
+        except DinrError as error:
             self.keeper.save(self._present_run(finished=False, reason=str(error)))
             raise
         except RuntimeError as error:
@@ -276,9 +280,13 @@ class _Fit:
         return TeamLost(f"Another process of this run ended or no longer answers, at step {self.trainer.step}.{kept}")
 
     def _judged(self) -> Run:
-        """The run with its scores, by the best weights."""
+        """The run with its scores, by the best weights; saved without them where the data can't be read any more."""
         run = self._present_run(finished=True, reason=self.reason)
-        scores = score(run, self.trainer.task, self.trainer.device)
+        try:
+            scores = score(run, self.trainer.task, self.trainer.device)
+        except DinrError as error:
+            self.keeper.save(self._present_run(finished=False, reason=str(error)))
+            raise
         return self._present_run(finished=True, reason=self.reason, scores=scores)
 
 

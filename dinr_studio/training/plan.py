@@ -21,6 +21,7 @@ from dinr_studio.training.device import (
     resident_bytes,
     resolve_device,
 )
+from dinr_studio.training.pools import POOL_VOXELS
 from dinr_studio.training.schedules import growth
 from dinr_studio.volume import Volume
 
@@ -28,6 +29,7 @@ PROBE_VOXELS = 64
 PROBE_REPEATS = 3
 COPIES_OF_WEIGHTS = 9  # weights, gradient, two moments, last good, best, and three on their way to the run file
 BYTES_PER_VOXEL = 10  # held-out and missing masks, training indices and the temporaries that make them
+STREAMED_BYTES = 48  # for each voxel of a pool: two pools, and what the next is made from
 BYTES_PER_SAMPLE = 100  # of a table: its positions and values, their places, and what sorts them
 JUDGING_BYTES = 120 << 20  # scipy's libraries and the neighbours of the judged voxels
 
@@ -70,8 +72,7 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
         )
     rate = _mean_rate(field, config, axes, micro_batch, device)
     parameters = parameter_count(config.field, axes, channels)
-    stored = BYTES_PER_VOXEL * volume.grid.size + (BYTES_PER_SAMPLE * volume.count if volume.samples else 0)
-    fixed = 4 * COPIES_OF_WEIGHTS * parameters + stored + JUDGING_BYTES
+    fixed = 4 * COPIES_OF_WEIGHTS * parameters + _data_bytes(volume) + JUDGING_BYTES
     held_out = expected_share(volume.grid, config.training.held_out_scheme, config.training.held_out_share)
     trained = round(volume.count * (1 - held_out))
     per_epoch = trained / rate
@@ -87,6 +88,14 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
         step_bytes=needed if device.type == "cpu" else 0,
         data_bytes=fixed,
     )
+
+
+def _data_bytes(volume: Volume) -> int:
+    """Memory that choosing samples takes, beyond the volume itself."""
+    if volume.is_stored:
+        itemsize = volume.values.dtype.itemsize
+        return (STREAMED_BYTES + 4 * itemsize * volume.channels) * min(volume.grid.size, 2 * POOL_VOXELS)
+    return BYTES_PER_VOXEL * volume.grid.size + (BYTES_PER_SAMPLE * volume.count if volume.samples else 0)
 
 
 def shared_plan(plan: Plan, config: FitConfig, processes: int) -> Plan:

@@ -87,6 +87,7 @@ class OpenOptions(Settings):
     fill: Annotated[float, Field(allow_inf_nan=True)] | None = None
     channel: int | None = None
     crop: list[list[int]] | None = None
+    stored: bool | None = None
     mask: str | None = None
     position_columns: str | None = None
     value_columns: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -135,18 +136,29 @@ class VolumeTask(Task):
 
 
 def prepare(original: Volume, config: TrainingConfig) -> Task:
-    """The task of fitting to a volume, or to the samples that it carries; DataError where none are left."""
-    if original.samples is None:
-        return prepare_volume(original, config)
-    from dinr_studio.training.points import prepare_points
+    """The task of fitting to a volume, or to the samples that it carries; DataError where none are left.
 
-    return prepare_points(original, config)
+    Values that stay in their file are trained on from there.
+    """
+    if original.samples is not None:
+        from dinr_studio.training.points import prepare_points
+
+        return prepare_points(original, config)
+    if original.is_stored:
+        from dinr_studio.training.streamed import prepare_streamed
+
+        return prepare_streamed(original, config)
+    return prepare_volume(original, config)
+
+
+def prepare_as_fitted(volume: Volume, config: TrainingConfig, open_options: Mapping[str, Any]) -> Task:
+    """The task of a run that was begun with its values in memory, or in their file, as its open_options say."""
+    return prepare(volume if open_options.get("stored") else volume.loaded(), config)
 
 
 def prepare_volume(original: Volume, config: TrainingConfig) -> VolumeTask:
-    """The task of fitting to the voxels of a volume; raises DataError where nothing is left to train on."""
+    """The task of fitting to the voxels of a volume in memory; DataError where nothing is left to train on."""
     _check_memory(original)
-    original = original.loaded()
     outlying = None if config.outliers == "keep" else isolated_outliers(original)
     volume = original if outlying is None else original.without(outlying)
     held_out = _held_out(volume, config)
@@ -170,13 +182,11 @@ def prepare_volume(original: Volume, config: TrainingConfig) -> VolumeTask:
 def _check_memory(volume: Volume) -> None:
     """Raises DataError where memory does not hold what choosing the voxels to train on takes."""
     needed = PREPARING_BYTES * volume.grid.size
-    if volume.is_stored:
-        needed += volume.values.size * volume.values.dtype.itemsize
     free = available_bytes()
     if needed > free:
         raise DataError(
             f"A fit to {volume.grid.size:,} voxels takes about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB "
-            "are free; fit a part of the volume (a crop box in the window), or bin it first."
+            "are free; leave the values in the file (--stream), fit a part of the volume, or bin it first."
         )
 
 

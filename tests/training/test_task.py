@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from dinr_studio.errors import DataError
-from dinr_studio.io import open_volume
 from dinr_studio.training.task import prepare
 from dinr_studio.volume import make_volume
 
@@ -53,14 +52,6 @@ def test_samples_are_the_network_coordinates_and_normalised_values_of_voxels(mak
     expected = task.normalisation.to_network(volume.values.reshape(-1, 1)[flat])
     np.testing.assert_allclose(samples.values, expected, atol=1e-6)
     assert task.source._values.base is not None  # a view: no copy of the volume in another type
-
-
-def test_a_volume_left_in_its_file_is_fitted_as_one_in_memory(tmp_path, make_config):
-    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(8, 9, 10)).astype(np.float32))
-    config = make_config(held_out_share=0.1).training
-    read, stored = (prepare(open_volume(tmp_path / "a.npy", stored=stored), config) for stored in (False, True))
-    np.testing.assert_array_equal(read.training, stored.training)
-    np.testing.assert_array_equal(read.source.values(read.training), stored.source.values(stored.training))
 
 
 def test_a_fit_that_memory_does_not_hold_is_refused_before_it_begins(make_smooth_volume, make_config, monkeypatch):

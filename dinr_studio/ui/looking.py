@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from dinr_studio.analysis.histogram import Histogram
-from dinr_studio.channels import Component, label_of, name_and_unit, unit_of
+from dinr_studio.channels import COLOUR, Component, label_of, name_and_unit, unit_of
 from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.volume import Volume
 
@@ -87,6 +87,8 @@ class Looking(QObject):
         """What is shown, with its unit, as the title of a scale of values; otherwise: of one channel without a unit."""
         if self.volume is None or self.volume.channels == 1:
             return self.unit or otherwise
+        if self.channel == COLOUR:
+            return "red, green, blue"
         name, _ = name_and_unit(label_of(self.volume.channel_names, self.channel))
         return f"{name} ({self.unit})" if self.unit else name
 

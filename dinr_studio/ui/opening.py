@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.analysis.histogram import Histogram, histogram
-from dinr_studio.channels import Component, components_of
+from dinr_studio.channels import COLOUR, Component, components_of
 from dinr_studio.errors import DataNotFound, DinrError
 from dinr_studio.io.content import DatasetEntry
 from dinr_studio.io.tables import ColumnListing
@@ -147,7 +147,11 @@ def masking(file: str, options: Mapping[str, Any], mask: str, volume: Volume) ->
 
 def _histograms(volume: Volume) -> dict[Component, Histogram]:
     shown = components_of(volume.channel_names, volume.value_unit, volume.channels, volume.values.dtype)
-    return {one: histogram(volume, one) for one in shown}
+    found = {one: histogram(volume, one) for one in shown}
+    if COLOUR in found:  # a picture is shown as it is: the least and greatest brightness would change its colours
+        full = (0.0, 255.0) if volume.values.dtype == np.uint8 else (0.0, volume.value_range[1])
+        found[COLOUR] = replace(found[COLOUR], contrast=full)
+    return found
 
 
 def preview(file: str, dataset: str) -> NDArray[np.uint8] | None:

@@ -90,6 +90,9 @@ def test_the_length_of_a_vector_is_shown_with_its_own_contrast_and_unit(lent_win
     panel.channel.setCurrentIndex(1)
     np.testing.assert_array_equal(pane.content.data, studio.volume.in_memory[2, ..., 1])
     assert studio.value_label() == "v (m s-1)"
+    assert panel.facts["Range"].text().endswith("m s-1")
+    low, high = (float(text.replace("−", "-")) for text in panel.facts["Range"].text()[:-6].split(" to "))
+    assert (low, high) == pytest.approx(studio.volume.channel_ranges[1], rel=1e-2)
 
 
 def test_each_channel_s_score_stands_in_the_held_out_tab(lent_window, wind_run, open_file):
@@ -104,7 +107,7 @@ def test_the_time_between_frames_is_seen_and_played(lent_window, qtbot, wind_run
     open_file(lent_window, wind_run)
     bar, studio, pane = lent_window.slices.time, lent_window.studio, lent_window.slices.panes[0]
     assert bar.label.text() == "3 of 5  ·  2001-03-01 12:00"
-    bar.between.setCurrentText("2×")
+    bar.between.setCurrentText("2 a frame")
     bar.slider.setFocus()
     qtbot.keyClick(bar.slider, KEY.Key_Right)
     assert studio.crosshair[0] == 2.5
@@ -161,7 +164,8 @@ def test_a_picture_is_shown_in_its_colours(lent_window, qtbot, tmp_path, open_fi
     open_file(lent_window, tmp_path / "colours.png")
     studio, pane = lent_window.studio, lent_window.slices.panes[0]
     assert studio.channel == "colour"
-    studio.set_limits(0, 255)
+    assert studio.limits == (0, 255)  # as it is, not stretched
+    assert not lent_window.data_panel.colours.isEnabled()
 
     def colour(row, column):
         place = pane.view.mapFromScene(pane.box.mapViewToScene(QPointF(column, row)))
@@ -173,6 +177,7 @@ def test_a_picture_is_shown_in_its_colours(lent_window, qtbot, tmp_path, open_fi
     assert pane.content.data[3, 2] == pytest.approx(220 / 3)  # what the pointer reads is the brightness
     lent_window.data_panel.channel.setCurrentIndex(1)
     assert studio.channel == 0
+    assert lent_window.data_panel.colours.isEnabled()
 
 
 @pytest.fixture

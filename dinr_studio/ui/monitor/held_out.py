@@ -17,6 +17,7 @@ from dinr_studio.ui.monitor.plots import CLOCKS, LABELS, Plot
 
 MEASURES = ("PSNR", "relative error")
 COLOURS = {"nearest": "grey", "linear": "green", "cubic": "red", "rbf": "red"}
+CHANNELS_TIP = "Each channel by itself, by its own range, beside the best interpolation of it"
 TOGETHER = "field with spline"
 
 
@@ -52,7 +53,6 @@ class HeldOutTab(QWidget):
         self.channels = QLabel()
         self.channels.setWordWrap(True)
         self.channels.setProperty("role", "quiet")
-        self.channels.setToolTip("Each channel by itself, by its own range, beside the best interpolation of it")
         self.channels.hide()
         layout.addLayout(bar)
         layout.addWidget(self.channels)
@@ -97,10 +97,11 @@ class HeldOutTab(QWidget):
         for channel in channels:
             rivals = channel["interpolation"]
             best = max(rivals, key=lambda name: rivals[name]["psnr"])
-            error = with_unit(channel["mae"], channel["unit"], 3)
-            than = f"{IN_WORDS[best]} {rivals[best]['psnr']:.1f} dB"
-            parts.append(f"<b>{escape(channel['name'])}</b> {channel['psnr']:.1f} dB, error {escape(error)} ({than})")
+            than = f"{IN_WORDS[best]} {rivals[best]['psnr']:.1f}"
+            parts.append(f"<b>{escape(channel['name'])}</b> {channel['psnr']:.1f} dB ({than})")
         self.channels.setText(" &nbsp;·&nbsp; ".join(parts))
+        errors = (f"{channel['name']}: {with_unit(channel['mae'], channel['unit'], 3)}" for channel in channels)
+        self.channels.setToolTip(f"{CHANNELS_TIP}; mean absolute errors: {', '.join(errors)}")
         self.channels.setVisible(bool(parts))
 
     def _on_changed(self) -> None:

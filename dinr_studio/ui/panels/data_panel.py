@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from dinr_studio.channels import label_of
+from dinr_studio.channels import COLOUR, label_of
+from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.errors import DinrError
 from dinr_studio.ui.colours import COLORMAPS, number, with_unit
 from dinr_studio.ui.edits import LimitsEdit, VoxelSizeEdit
@@ -198,7 +199,6 @@ class DataPanel(QWidget):
         if volume is None:
             return
         grid = volume.grid
-        low, high = volume.value_range
         alike = len(set(grid.units)) == 1
         name = Path(volume.provenance.file).name
         self._state("File", name + (f"  ({volume.provenance.dataset})" if volume.provenance.dataset else ""))
@@ -213,7 +213,7 @@ class DataPanel(QWidget):
         self._state("Size", f"{' × '.join(lengths)} {grid.units[0] if alike else ''}".rstrip())
         self.axes.setText(self.studio.stored_axes)
         sampled = " (of a sample)" * volume.is_stored
-        self._state("Range", f"{number(low)} to {with_unit(high, volume.value_unit)}{sampled}")
+        self._show_range()
         missing = f"{100 * volume.missing_share:.3g} % of the voxels" if volume.missing_share else "nothing"
         self._state("Missing", missing + sampled)
         self._state("Source", volume.provenance.reader)
@@ -223,13 +223,19 @@ class DataPanel(QWidget):
             label.setVisible(used)
             edit.setVisible(used)
             if used:
-                label.setText(grid.axes[i])
+                label.setText(f"t ({grid.units[i]})" if grid.axes[i] == TIME_AXIS and grid.units[i] else grid.axes[i])
                 edit.setText(f"{grid.voxel_size[i]:.5g}")
                 edit.setAccessibleName(f"Voxel size along {grid.axes[i]}")
         units = {grid.units[i] for i in grid.spatial}
         with QSignalBlocker(self.unit):
             self.unit.setCurrentText(units.pop() if len(units) == 1 else "")
         self.size_fault.hide()
+
+    def _show_range(self) -> None:
+        """Least and greatest value of what is shown."""
+        volume, (low, high) = self.studio.volume, self.studio.span
+        sampled = " (of a sample)" * (volume is not None and volume.is_stored)
+        self._state("Range", f"{number(low)} to {with_unit(high, self.studio.unit)}{sampled}")
 
     def _state(self, name: str, text: str) -> None:
         self.facts[name].setText(text)
@@ -241,6 +247,8 @@ class DataPanel(QWidget):
         with QSignalBlocker(self.channel):
             self.channel.setCurrentIndex(self.studio.components.index(self.studio.channel))
         found = self.studio.histogram
+        self._show_range()
+        self.colours.setEnabled(self.studio.channel != COLOUR)
         self.counts.setData(found.edges, np.log1p(found.counts.astype(np.float64)))
         axis = self.plot.getPlotItem().getAxis("bottom")
         axis.enableAutoSIPrefix(False)

@@ -12,7 +12,7 @@ from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.theme import icon
 
 FRAMES_PER_SECOND, FASTEST = 8, 30
-BETWEEN = {"recorded": 1, "2×": 2, "4×": 4, "8×": 8}  # pictures for each recorded frame
+BETWEEN = {"recorded": 1, "2 a frame": 2, "4 a frame": 4, "8 a frame": 8}  # pictures for each recorded frame
 MOST_WAIT = 2.0  # seconds that playing waits for a picture to be finished
 
 

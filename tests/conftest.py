@@ -20,6 +20,24 @@ ROOT = Path(__file__).parent.parent
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser):
+    """How long the tests of endurance last; by default they are short."""
+    parser.addoption("--kills", type=int, default=2, help="how often tests kill a fit; other works by their share")
+    parser.addoption("--fits", type=int, default=40, help="how many fits the tests for leaks make")
+
+
+@pytest.fixture(scope="session")
+def kills(request):
+    """How often a fit is killed."""
+    return request.config.getoption("--kills")
+
+
+@pytest.fixture(scope="session")
+def fits(request):
+    """How many fits one process makes."""
+    return request.config.getoption("--fits")
+
+
 @pytest.fixture(scope="session")
 def root():
     """The repository."""

@@ -5,6 +5,7 @@ The values are sent as they are evaluated, so that only the process ever holds a
 
 from __future__ import annotations
 
+import ctypes
 import math
 import multiprocessing
 import signal
@@ -22,6 +23,7 @@ from dinr_studio.coordinates import Grid, reversed_axes
 from dinr_studio.errors import ConfigError, OutputError
 from dinr_studio.io.meshes import Mesh, write_mesh
 
+PR_SET_PDEATHSIG = 1  # of Linux
 POLL = 0.2  # seconds between two looks at whether the process has answered
 ON_FACE = 1e-3  # of a voxel
 
@@ -80,6 +82,7 @@ def serve(connection: Connection, task: SurfaceTask) -> None:
     """What the process does: takes the values, tells what it found, and writes it once it is told to."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     _be_first_to_go()
+    _end_with_parent()
     try:
         values = np.empty(task.shape, dtype=np.float32)
         flat, at = values.reshape(-1), 0
@@ -105,6 +108,12 @@ def _be_first_to_go() -> None:
         Path("/proc/self/oom_score_adj").write_text("800", encoding="ascii")
     except OSError:  # another system
         pass
+
+
+def _end_with_parent() -> None:
+    """Where the parent is killed, Linux ends this process too, before it writes what nobody clears away any more."""
+    with suppress(AttributeError, OSError, TypeError):  # another system
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class SurfaceProcess:

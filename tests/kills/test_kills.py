@@ -27,7 +27,7 @@ pytestmark = [
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}-\d+-\w+\.part", re.DOTALL)
 SETTINGS = ["--preset", "quick", "--width", "8", "--set", "blocks=1", "--epochs", "8", "--device", "cpu"]
-SUFFIXES = [".zarr", ".mrc", ".h5", ".tif", ".npy", ".nc", ".nii", ".nii.gz", ".nrrd", ".mha", ".vti", ".vtk"]
+SUFFIXES = [".h5", ".mrc", ".zarr", ".tif", ".npy", ".nc", ".nii", ".nii.gz", ".nrrd", ".mha", ".vti", ".vtk"]
 
 
 class Killer:
@@ -120,9 +120,11 @@ def test_a_fit_killed_at_any_moment_leaves_a_run_that_resumes_and_ends(killer, d
             assert cleared(tmp_path)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_export_killed_at_any_moment_leaves_the_old_volume_or_the_new_one(killer, run, tmp_path, kills, suffix):
-    path = tmp_path / f"a{suffix}"
+@pytest.mark.parametrize("number", range(len(SUFFIXES)))
+def test_an_export_killed_at_any_moment_leaves_the_old_volume_or_the_new_one(killer, run, tmp_path, kills, number):
+    if number >= kills // 2:
+        pytest.skip("only some formats are tried unless --kills asks for more")
+    path = tmp_path / f"a{SUFFIXES[number]}"
     export = ["shell", "export", run, "-o", path, "--device", "cpu"]
     killer.whole(*export, "--factor", 1)
     old = open_volume(path).values
@@ -158,10 +160,9 @@ def test_a_mesh_killed_at_any_moment_leaves_the_old_surface_or_the_new_one(kille
     path = tmp_path / "a.ply"
     low, high = open_volume(read_run(run).provenance.file).value_range
     make = ["shell", "mesh", run, "-o", path, "--device", "cpu", "--level", (low + high) / 2, "--force"]
-    span = max(killer.whole(*make, "--factor", factor) for factor in (1, 3))
-    sizes = []
+    span, sizes = 0.0, []
     for factor in (1, 3):
-        killer.whole(*make, "--factor", factor)
+        span = max(span, killer.whole(*make, "--factor", factor))
         sizes.append(len(trimesh.load(path).faces))
     for i in range(-(-kills // 3)):
         killer.kill(span, tmp_path, *make, "--factor", 1 + 2 * (i % 2))

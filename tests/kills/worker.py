@@ -4,6 +4,7 @@ Each line of its input is one work: [name, arguments, seconds until it is killed
 exit status (-9 where it was killed) and how long that lived. Nothing of torch is computed before a fork.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -11,6 +12,12 @@ import sys
 import time
 import traceback
 from pathlib import Path
+
+IMPORTED_LATE = (  # by the works themselves, which would spend most of their time on it
+    "dinr_studio.cli.app", "dinr_studio.training.preflight", "torch._dynamo", "sympy", "scipy.fft", "scipy.interpolate",
+    "scipy.ndimage", "scipy.optimize", "scipy.signal", "scipy.spatial", "scipy.stats", "skimage.metrics",
+    "skimage.measure", "h5netcdf", "zarr", "nibabel", "mrcfile", "tifffile", "PIL.GifImagePlugin",
+)  # fmt: skip
 
 
 def prepare():
@@ -30,8 +37,8 @@ def prepare():
     from dinr_studio.training import fit
 
     dinr_studio.io.writing.writers()
-    for name in ("h5netcdf", "zarr", "nibabel", "skimage", "mrcfile", "tifffile"):
-        __import__(name)
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
     fit.AUTOSAVE_SECONDS = fit.REPORT_SECONDS = 0.0  # so that many a kill falls within an autosave
 
 

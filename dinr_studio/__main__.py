@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 NO_DISPLAY = (
     "dinr-studio: There is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set); the shell does "
@@ -50,6 +51,9 @@ def _window_with(file: str | None) -> int:
 
 def _main_or_interrupted() -> int:
     """`main`, where Ctrl-C may come while the program is still being loaded."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name that is no Unicode, or not in the terminal's letters, is escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         return main()
     except KeyboardInterrupt:

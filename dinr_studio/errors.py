@@ -1,8 +1,25 @@
 """The errors a user can meet: one sentence each, saying what was found, what is allowed and what to do."""
 
+import unicodedata
+
+
+def printable(text: str) -> str:
+    """A text in one line that any terminal can show.
+
+    Control characters and what is no Unicode, both of which names of files can hold, are written as escapes.
+    """
+    odd = ("Cc", "Cs")
+    return "".join(
+        letter.encode("unicode_escape").decode("ascii") if unicodedata.category(letter) in odd else letter
+        for letter in text
+    )
+
 
 class DinrError(Exception):
     """Base of every error whose message is written for the user; the shell prints it and exits with status 2."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 class ConfigError(DinrError):

@@ -209,7 +209,7 @@ def export(
     if stack:
         ready = exporting.field_and_spline(run, target, options, device, data, output)
     else:
-        ready = exporting.field_alone(run, target, options, device)
+        ready = exporting.field_alone(run, target, options, device, output)
     if dry_run:
         _print_plan(exporting.planned(output, ready), as_json)
     result = exporting.exported(output, ready)

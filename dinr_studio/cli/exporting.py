@@ -43,7 +43,9 @@ class Ready:
 MakeReady = Callable[["Team"], Ready]
 
 
-def field_alone(run_path: Path, target: Mapping[str, Any], options: Mapping[str, Any], device: str) -> MakeReady:
+def field_alone(
+    run_path: Path, target: Mapping[str, Any], options: Mapping[str, Any], device: str, output: Path
+) -> MakeReady:
     """What makes a run's field ready to be exported.
 
     target: the arguments of target_grid. options: dtype, compression, force and left, as `sampling.export.export`
@@ -53,9 +55,11 @@ def field_alone(run_path: Path, target: Mapping[str, Any], options: Mapping[str,
     def ready(team: Team) -> Ready:
         from dinr_studio.sampling.target import target_grid
         from dinr_studio.training.fit import field_of
+        from dinr_studio.training.run_data import check_not_data
         from dinr_studio.training.run_file import read_run
 
         run = read_run(run_path)
+        check_not_data(run, output)
         grid = target_grid(run.grid, **target)
         return Ready(field_of(run, team.device(device)), grid, {**options, "notes": run.notes})
 
@@ -75,12 +79,13 @@ def field_and_spline(
         from dinr_studio.sampling.preflight import spline_bytes
         from dinr_studio.sampling.target import target_grid
         from dinr_studio.training.fit import field_of
-        from dinr_studio.training.run_data import volume_of
+        from dinr_studio.training.run_data import check_not_data, volume_of
         from dinr_studio.training.run_file import read_run
         from dinr_studio.training.stack_offer import stack_mark, stack_notes, stack_weights
         from dinr_studio.training.stacked_run import stacked_export
 
         run = read_run(run_path)
+        check_not_data(run, output)
         grid = target_grid(run.grid, **target)
         weights = stack_weights(run)
         slabs = stacked_export(run, volume_of(run, run_path, data), weights)

@@ -19,6 +19,7 @@ from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
 from dinr_studio.cli.team import begun, follows, launched, run_of_this_job, team_of_processes
 from dinr_studio.config import FAMILIES, PROBE, FitConfig, changed, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
+from dinr_studio.io.atomic import check_place
 from dinr_studio.io.cropping import Crop
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def _with_team(request: FitRequest, begin: Begin) -> dict[str, Any]:
 
 def _new(request: FitRequest, force: bool, again: bool) -> tuple[Volume, _Start]:
     """A fresh start, unless this job has been started before."""
+    check_name(request.output)
     run = run_of_this_job(request.output)
     if run is not None and _goes_on(run, request, fresh=not again and (force or run.finished)):
         return _taken_up(request, run)
@@ -129,7 +131,6 @@ def _new(request: FitRequest, force: bool, again: bool) -> tuple[Volume, _Start]
         raise OutputError(
             f"{request.output} exists already; --resume goes on with it, --force replaces it, or choose another name."
         )
-    check_name(request.output)
     with_changes(FitConfig(), request.changes)  # refuses what is no setting before anything takes time
     from dinr_studio.io import open_volume
 
@@ -263,8 +264,7 @@ def check_name(output: Path) -> None:
     """OutputError where a run file cannot be written under a name."""
     if output.suffix != ".dinr":
         raise OutputError(f"{output} is no run file's name; end it in .dinr.")
-    if not output.absolute().parent.is_dir():
-        raise OutputError(f"The folder {output.parent} does not exist; make it first or choose another.")
+    check_place(output)
 
 
 def _fit(volume: Volume, start: _Start, output: Path, team: Team | None) -> dict[str, Any] | None:

@@ -91,9 +91,10 @@ def draw_slice(
     from dinr_studio.sampling.picture import slice_picture
     from dinr_studio.training.device import resolve_device
     from dinr_studio.training.fit import field_of
-    from dinr_studio.training.run_data import volume_of
+    from dinr_studio.training.run_data import check_not_data, volume_of
     from dinr_studio.training.run_file import read_run
 
     run = read_run(run_path)
+    check_not_data(run, output)
     field = field_of(run, resolve_device(device))
     slice_picture(volume_of(run, run_path, data), field, output, axis=axis, index=index, channel=channel, force=force)

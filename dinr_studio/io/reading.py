@@ -236,6 +236,8 @@ def resolve(path: str | Path) -> Path:
 
         return sample_path(str(path).removeprefix(SAMPLE_PREFIX))
     path = Path(path)
+    if not _is_text(path):
+        raise FileFormatError(f"The name {path} is no Unicode text, so no run could find it again; rename the file.")
     try:
         if path.is_dir() or series.is_pattern(path):
             if folder_format(path) is None:
@@ -248,6 +250,14 @@ def resolve(path: str | Path) -> Path:
     except (OSError, ValueError) as error:
         raise FileFormatError(f"{path} cannot be opened ({error}); check the name.") from error
     return path
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path.absolute()).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_volume(path: Path) -> str:

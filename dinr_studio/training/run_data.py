@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dinr_studio.errors import DataNotFound, RunFileError
+from dinr_studio.errors import DataNotFound, OutputError, RunFileError
 from dinr_studio.io import open_volume
 from dinr_studio.io.reading import MASK_MARK, SAMPLE_PREFIX
 from dinr_studio.io.series import is_pattern
@@ -50,6 +52,16 @@ def what_changed(run: Run, volume: Volume) -> str:
     """What of a run's data is no longer what it was fitted to: "data", "mask" or nothing."""
     (now, _, mask), (then, _, old_mask) = (one.provenance.sha256.partition(MASK_MARK) for one in (volume, run))
     return "data" if now != then else "mask" if mask != old_mask else ""
+
+
+def check_not_data(run: Run, path: Path) -> None:
+    """Raises OutputError where a file to be written, even by force, is what the run was fitted to, or its mask."""
+    for file in (run.provenance.file, str(run.open_options.get("mask") or "")):
+        with suppress(OSError, ValueError):
+            if file and os.path.samefile(file, path):
+                raise OutputError(
+                    f"{path} is what the run was fitted to, and measured data is never replaced; choose another name."
+                )
 
 
 def _exists(path: Path) -> bool:

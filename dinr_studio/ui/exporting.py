@@ -110,7 +110,9 @@ def volume_job(run: Run, target: Mapping[str, Any], path: Path, options: Mapping
     def make(threads: int) -> Iterator[Any]:
         from dinr_studio.sampling.export import export
         from dinr_studio.sampling.target import target_grid
+        from dinr_studio.training.run_data import check_not_data
 
+        check_not_data(run, path)
         grid = target_grid(run.grid, **target)
         field = field_in_thread(run, threads)
         yield from export(field, grid, path, notes=run.notes, **options)
@@ -134,9 +136,11 @@ def stacked_job(
     def make(threads: int) -> Iterator[Any]:
         from dinr_studio.sampling.export import export
         from dinr_studio.sampling.target import target_grid
+        from dinr_studio.training.run_data import check_not_data
         from dinr_studio.training.stack_offer import stack_mark, stack_notes
         from dinr_studio.training.stacked_run import stacked_export
 
+        check_not_data(run, path)
         yield from export(
             field_in_thread(run, threads),
             target_grid(run.grid, **target),

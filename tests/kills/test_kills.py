@@ -128,13 +128,13 @@ def test_an_export_killed_at_any_moment_leaves_the_old_volume_or_the_new_one(kil
     export = ["shell", "export", run, "-o", path, "--device", "cpu"]
     killer.whole(*export, "--factor", 1)
     old = open_volume(path).values
-    span = killer.whole(*export, "--factor", 4, "--force")
+    span = killer.whole(*export, "--factor", 7, "--force")
     new = open_volume(path).values
     for i in range(-(-kills // 6)):
-        killer.kill(span, tmp_path, *export, "--force", "--factor", 1 + 3 * (i % 2))
+        killer.kill(span, tmp_path, *export, "--force", "--factor", 7 - 6 * (i % 2))
         found = open_volume(path).values
         assert np.array_equal(found, old) or np.array_equal(found, new)
-    killer.whole(*export, "--force", "--factor", 4)
+    killer.whole(*export, "--force", "--factor", 7)
     np.testing.assert_array_equal(open_volume(path).values, new)
     assert cleared(tmp_path), os.listdir(tmp_path)
 

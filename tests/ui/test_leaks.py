@@ -1,4 +1,4 @@
-"""Fit after fit in one window: objects of Qt, threads and open files stay what they were. `--fits N` makes N / 4."""
+"""Fit after fit in one window: objects of Qt, threads and open files stay what they were. `--fits N` makes N / 5."""
 
 import gc
 import sys
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
 
 WARM_UP = 4  # fits until all threads and views are there
+UNDER_WAY = (4, 0, 2, 4)  # objects, widgets, threads and files of a work that has not quite ended
 MOST_GROWTH = 0.75  # MiB a fit, of the whole window with all that it shows
 
 
@@ -27,7 +28,7 @@ def test_fit_after_fit_a_window_keeps_no_object_thread_or_file_of_them(lent_wind
     open_file(window, small_map)
     field = FieldConfig(width=16, blocks=1, steps=2, omega_0=10.0)
     counts, memory = [], []
-    for number in range(WARM_UP + fits // 4):
+    for number in range(WARM_UP + fits // 5):
         training = TrainingConfig(max_epochs=2, batch=1024, micro_batch=1024, device="cpu", seed=number)
         with qtbot.waitSignal(window.studio.fit.ended, timeout=60_000):
             window.studio.start_fit(FitConfig(preset="quick", field=field, training=training))
@@ -40,5 +41,5 @@ def test_fit_after_fit_a_window_keeps_no_object_thread_or_file_of_them(lent_wind
     counts, memory = np.array(counts)[WARM_UP:], memory[WARM_UP:]
     print(f"\nobjects, widgets, threads, files: {counts.tolist()}; {np.round(memory).tolist()} MiB")
     half = len(counts) // 2
-    assert (np.median(counts[half:], axis=0) <= np.median(counts[:half], axis=0)).all()
+    assert (counts[half:].max(axis=0) <= counts[:half].min(axis=0) + UNDER_WAY).all()
     assert memory[-1] - memory[0] < MOST_GROWTH * len(memory) + 4

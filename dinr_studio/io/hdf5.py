@@ -21,11 +21,13 @@ from dinr_studio.epoch import Epoch
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.cf import axis_unit, epoch_of, time_attributes
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
+from dinr_studio.io.cursor import Cursor
 from dinr_studio.io.flat_file import Unchanged
 from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.isolation import check_harmless
 from dinr_studio.io.positions import (
     AXIS_WORDS,
+    cache_for,
     chunks_for,
     from_attributes,
     letter_of,
@@ -287,10 +289,10 @@ class Hdf5Writer:
 
     def __init__(self, path: Path, header: VolumeHeader) -> None:
         grid = header.grid
-        self._output = Hdf5Output(path)
-        self._file = self._output.file
-        self._start = 0
         shape = grid.shape + ((header.channels,) if header.channels > 1 else ())
+        self._output = Hdf5Output(path, **cache_for(shape, CHUNK_VALUES, header.dtype.itemsize))
+        self._file = self._output.file
+        self._cursor = Cursor(grid.shape)
         self._values = self._file.create_dataset(
             "values",
             shape,
@@ -322,9 +324,7 @@ class Hdf5Writer:
 
     def write(self, slab: NDArray[Any]) -> None:
         """Appends a slab, (n, *rest, channels)."""
-        stop = self._start + len(slab)
-        self._values[self._start : stop] = slab if self._values.ndim == slab.ndim else slab[..., 0]
-        self._start = stop
+        self._values[self._cursor.passed(slab)] = slab if self._values.ndim == slab.ndim else slab[..., 0]
         self._output.check()
 
     def close(self) -> None:

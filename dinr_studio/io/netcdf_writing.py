@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.io.cf import time_attributes
+from dinr_studio.io.cursor import Cursor
 from dinr_studio.io.hdf5 import CHUNK_VALUES, COMPRESSIONS
 from dinr_studio.io.hdf5_files import Hdf5Output
 from dinr_studio.io.losses import check_type, lost_orientation
 from dinr_studio.io.optional import needed
-from dinr_studio.io.positions import chunks_for
+from dinr_studio.io.positions import cache_for, chunks_for
 from dinr_studio.io.writing import VolumeHeader
 
 CONVENTIONS = "CF-1.11"
@@ -34,9 +35,11 @@ class NetcdfWriter:
 
     def __init__(self, path: Path, header: VolumeHeader) -> None:
         grid = header.grid
-        self._output = Hdf5Output(path, track_order=True)
+        whole = (*grid.shape, header.channels) if header.channels > 1 else grid.shape
+        cache = cache_for(whole, CHUNK_VALUES, header.dtype.itemsize)
+        self._output = Hdf5Output(path, track_order=True, **cache)
         self._file = needed("h5netcdf", "netcdf", "NetCDF").File(self._output.file, "w")
-        self._start = 0
+        self._cursor = Cursor(grid.shape)
         dimensions = dict(zip(grid.axes, grid.shape, strict=True))
         if header.channels > 1:
             dimensions[CHANNEL] = header.channels
@@ -84,9 +87,8 @@ class NetcdfWriter:
 
     def write(self, slab: NDArray[Any]) -> None:
         """Appends a slab, (n, *rest, channels)."""
-        stop = self._start + len(slab)
-        self._values[self._start : stop] = slab if len(self._values.shape) == slab.ndim else slab[..., 0]
-        self._start = stop
+        where = self._cursor.passed(slab)
+        self._values[where] = slab if len(self._values.shape) == slab.ndim else slab[..., 0]
         self._output.check()
 
     def close(self) -> None:

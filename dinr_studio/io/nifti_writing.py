@@ -6,7 +6,6 @@ NIfTI stores x fastest, then y, z, time and, slowest, channels: one channel's sl
 from __future__ import annotations
 
 import gzip
-import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.affine import affine_of
 from dinr_studio.coordinates import TIME_AXIS, Grid
+from dinr_studio.io.cursor import Cursor
 from dinr_studio.io.lengths import SECONDS, all_lengths, in_unit
 from dinr_studio.io.losses import check_type, lost_channel_names, lost_epoch, lost_lengths, lost_value_unit
 from dinr_studio.io.optional import needed
@@ -106,9 +106,9 @@ class NiftiWriter:
         made.write_to(self._file)
         self._offset = int(made["vox_offset"])
         self._pad(self._offset - self._file.tell())
-        self._channels, self._start = header.channels, 0
-        self._row = math.prod(header.grid.shape[1:]) * header.dtype.itemsize
-        self._rows = header.grid.shape[0]
+        self._channels, self._cursor = header.channels, Cursor(header.grid.shape)
+        self._lines = header.grid.shape[0] * self._cursor.lines
+        self._line = header.grid.size // self._lines * header.dtype.itemsize
 
     def _pad(self, count: int) -> None:
         self._file.write(b"\0" * count)
@@ -117,9 +117,9 @@ class NiftiWriter:
         """Appends a slab, (n, *rest, channels)."""
         for channel in range(self._channels):
             if self._channels > 1:
-                self._file.seek(self._offset + (channel * self._rows + self._start) * self._row)
+                self._file.seek(self._offset + (channel * self._lines + self._cursor.line) * self._line)
             self._file.write(np.ascontiguousarray(slab[..., channel]).data)
-        self._start += len(slab)
+        self._cursor.passed(slab)
 
     def close(self) -> None:
         """Closes the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ UNIT_NAMES = {  # units by name (as UDUNITS-2 has them), and as they stand in gr
     "second": "s", "minute": "min", "hour": "h", "day": "d",
 }  # fmt: skip
 OTHER_NAMES = {"sec": "s", "hr": "h", "micron": "um", "µm": "um", "μm": "um", "msec": "ms", "1": "", "pixel": ""}
+LEAST_CACHE, LARGEST_CACHE, CACHE_SLOTS = 1 << 20, 64 << 20, 20_011  # bytes, and a prime number of places
 UNEVEN = 1e-3  # largest relative difference of steps along an axis that still counts as regular
 
 
@@ -130,6 +132,17 @@ def text_of(value: Any) -> str:
     if isinstance(value, np.ndarray):
         value = value.ravel()[0] if value.size else ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def cache_for(shape: Sequence[int], values: int, itemsize: int) -> dict[str, Any]:
+    """Options of a new HDF5 file whose chunks of `chunks_for` are filled by slabs, or by strips of planes.
+
+    What one strip has begun has room until the next ones have filled it, or it would be packed again for each of them.
+    """
+    chunks, lead = chunks_for(shape, values), min(2, len(shape) - 1)
+    across = math.prod(-(-n // c) * c for n, c in zip(shape[lead:], chunks[lead:], strict=True))
+    needed = math.prod(chunks[:lead]) * across * itemsize
+    return {"rdcc_nbytes": min(max(needed, LEAST_CACHE), LARGEST_CACHE), "rdcc_nslots": CACHE_SLOTS}
 
 
 def chunks_for(shape: Sequence[int], values: int) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dinr_studio.channels import COLOURS
 from dinr_studio.errors import FileFormatError, OutputError
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
+from dinr_studio.io.cursor import Cursor
 from dinr_studio.io.flat_file import FlatFile
 from dinr_studio.io.losses import lost_epoch, lost_orientation
 from dinr_studio.io.writing import VolumeHeader, in_metres
@@ -205,6 +206,7 @@ class TiffWriter:
 
         grid = header.grid
         self._planes_of_channels = header.channels > 1 and len(grid.shape) > 2
+        self._cursor, self._header = Cursor(grid.shape), header
         shape, axes = _layout(header)
         with tifffile.TiffWriter(path, ome=True, bigtiff=_needs_bigtiff(header)) as file:
             file.write(
@@ -221,12 +223,25 @@ class TiffWriter:
             raise OutputError("The TIFF could not be laid out in one piece; choose .h5 or .mrc.")
         self._file = open(path, "r+b")  # noqa: SIM115  (closed in close)
         self._file.seek(offset)
+        self._offset = offset
 
     def write(self, slab: NDArray[Any]) -> None:
         """Appends a slab, (n, *rest, channels)."""
+        where = self._cursor.passed(slab)
+        if self._planes_of_channels and len(where) > 1 and slab.ndim == 4:
+            self._write_strip(slab, where[0].start, where[1].start)
+            return
         if self._planes_of_channels:
             slab = np.moveaxis(slab, -1, -3)
         self._file.write(np.ascontiguousarray(slab).data)
+
+    def _write_strip(self, strip: NDArray[Any], plane: int, line: int) -> None:
+        """Writes lines of one plane, each channel to its own plane in the file."""
+        _, lines, length = self._header.grid.shape
+        for channel in range(self._header.channels):
+            before = ((plane * self._header.channels + channel) * lines + line) * length
+            self._file.seek(self._offset + before * strip.itemsize)
+            self._file.write(np.ascontiguousarray(strip[..., channel]).data)
 
     def close(self) -> None:
         """Closes the file."""

@@ -54,7 +54,10 @@ class VolumeWriter(Protocol):
     """Takes the slabs of a volume in order, holding no more than one of them."""
 
     def write(self, slab: NDArray[Any]) -> None:
-        """Appends the next slab along the first axis, (n, *rest, channels), of the header's type."""
+        """Appends the next slab along the first axis, (n, *rest, channels), of the header's type.
+
+        Where planes are too large to come whole it is a strip of one, (1, m, *rest[1:], channels).
+        """
 
     def close(self) -> None:
         """Finishes the file after the last slab."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Generator
@@ -15,7 +16,7 @@ from dinr_studio.io.unfinished import Left
 from dinr_studio.io.writing import VolumeHeader, lost_by, open_writer, output_at, written_suffix
 from dinr_studio.sampling.crew import ALONE, Crew
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs, values_at_indices
-from dinr_studio.sampling.exports import ExportProgress, ExportReport, Slabs, cast, finished, header_for
+from dinr_studio.sampling.exports import ExportProgress, ExportReport, Slabs, cast, finished, header_for, pieces
 from dinr_studio.sampling.preflight import TILED, export_needs
 
 __all__ = ["ExportProgress", "ExportReport", "Slabs", "coordinates_per_second", "export"]
@@ -70,10 +71,10 @@ def _whole(
         export_needs(header, path, source.grid).check()
         done = clipped = 0
         with open_writer(temporary, header, path) as writer:
-            for slab in slabs(source, grid):
+            for slab in itertools.chain.from_iterable(slabs(source, part) for part in pieces(grid, source.channels)):
                 if slab is None:
                     elapsed = time.perf_counter() - started
-                    yield ExportProgress(0, grid.size, elapsed, math.nan, phase="preparing")
+                    yield ExportProgress(done, grid.size, elapsed, math.nan, phase="preparing")
                     continue
                 values, outside = cast(slab, header.dtype)
                 writer.write(values)

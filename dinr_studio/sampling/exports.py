@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,8 @@ from dinr_studio.coordinates import Grid
 from dinr_studio.errors import OutputError
 from dinr_studio.io.writing import DTYPES, VolumeHeader
 from dinr_studio.sampling.evaluate import FieldOnGrid
+
+STRIP_VALUES = 1 << 19  # evaluated and written in one go, at most, but for a single line of a grid
 
 Slabs = Callable[[FieldOnGrid, Grid], Iterator[NDArray[np.float32] | None]]
 
@@ -43,6 +47,18 @@ class ExportReport:
     dtype: str
     seconds: float
     lost: tuple[str, ...] = field(default=())
+
+
+def pieces(grid: Grid, channels: int) -> Iterator[Grid]:
+    """A grid in consecutive pieces: whole, or in strips of its planes where one of these is too large for memory."""
+    rest = grid.shape[1:]
+    if len(rest) < 2 or math.prod(rest) * channels <= STRIP_VALUES:
+        yield grid
+        return
+    lines = max(1, STRIP_VALUES // (math.prod(rest[1:]) * channels))
+    for plane, line in itertools.product(range(grid.shape[0]), range(0, rest[0], lines)):
+        start = (plane, line, *(0 for _ in rest[1:]))
+        yield grid.cropped(start, (plane + 1, min(rest[0], line + lines), *rest[1:]))
 
 
 def header_for(source: FieldOnGrid, grid: Grid, dtype: str, notes: tuple[str, ...], compression: str) -> VolumeHeader:

@@ -22,7 +22,7 @@ from dinr_studio.sampling.spline import needed_box
 from dinr_studio.words import bytes_in_words
 
 TILED = ".zarr"  # the format that several processes can write at once, and go on with
-EXPORT_BYTES = 64 << 20  # measured: slabs or tiles, what they are evaluated from, and what a library keeps of a file
+EXPORT_BYTES = 128 << 20  # measured: slabs or tiles, what they are evaluated from, and what a library keeps of a file
 SPLINE_BYTES = 10  # of a value: its coefficient, a copy while it is found, masks of what is missing
 MOST_TILES = 64  # looked at for the largest
 BYTES_PER_VOXEL = 24  # measured: values and triangles of a surface that fills a box of 128^3

@@ -120,9 +120,18 @@ def _cut(whole: Task, original: Volume, partition: Partition, number: int) -> _C
         volume = own if whole.outliers == 0 else whole.volume.cropped(start, stop)
         return _Cut(own, volume, whole.held_out[tuple(map(slice, start, stop))])
     if isinstance(whole, StreamedTask):
-        own = original.cropped(start, stop).loaded()
-        outlying = None if whole.limits is None else isolated_outliers(own, whole.limits)
-        volume = own if outlying is None else own.without(outlying)
-        held_out = whole.rule.within(start, stop)
-        return _Cut(own, volume, held_out if volume.missing is None else held_out & ~volume.missing)
+        return _cut_from_file(whole, original, start, stop)
     raise DataError("Scattered samples are fitted by one field; leave out the blocks.")
+
+
+def _cut_from_file(whole: StreamedTask, original: Volume, start: tuple[int, ...], stop: tuple[int, ...]) -> _Cut:
+    """The same of a volume that stays in its file; outliers are known by their neighbours, so these are read too."""
+    low = [max(0, a - 1) for a in start]
+    high = [min(n, b + 1) for n, b in zip(original.grid.shape, stop, strict=True)]
+    around = original.cropped(low, high).loaded()
+    outlying = None if whole.limits is None else isolated_outliers(around, whole.limits)
+    inner = [a - b for a, b in zip(start, low, strict=True)], [a - b for a, b in zip(stop, low, strict=True)]
+    own = around.cropped(*inner)
+    volume = own if outlying is None else around.without(outlying).cropped(*inner)
+    held_out = whole.rule.within(start, stop)
+    return _Cut(own, volume, held_out if volume.missing is None else held_out & ~volume.missing)

@@ -10,10 +10,12 @@ import torch
 
 from dinr_studio.coordinates import flat_to_index
 from dinr_studio.errors import RunFileError, TrainingDiverged
+from dinr_studio.io import open_volume
 from dinr_studio.normalisation import NORMALISATIONS
 from dinr_studio.partition import Partition, partition_of
 from dinr_studio.sampling.evaluate import values_at, values_at_indices
 from dinr_studio.sampling.latent import at_latent_time
+from dinr_studio.stored import StoredValues
 from dinr_studio.training import blocks_fit
 from dinr_studio.training.block_task import block_task, liveliest_block
 from dinr_studio.training.blocks_fit import (
@@ -338,3 +340,41 @@ def test_data_that_changed_is_told_before_blocks_go_on(make_smooth_volume, make_
     start = begin_blocks(volume, partition_of(volume.grid, [2], (1,)), make_config(), tmp_path / "a", {})
     with pytest.raises(RunFileError, match="differs from the run's"):
         resume_blocks(make_smooth_volume((8, 9, 10), noise=1), start.run)
+
+
+def test_of_a_volume_in_its_file_one_block_is_read_at_a_time(make_smooth_volume, make_config, tmp_path, monkeypatch):
+    values = make_smooth_volume((24, 25, 26)).in_memory[..., 0].copy()
+    values[12, 12, 13], values[:3, :3] = 400, np.nan  # an outlier in an overlap, and something missing
+    np.save(tmp_path / "v.npy", values)
+    volume = open_volume(str(tmp_path / "v.npy"), stored=True)
+    config = make_config(max_epochs=2, batch=512, micro_batch=512)
+    partition = partition_of(volume.grid, [2], (4,))
+    start, path, sizes = begin_blocks(volume, partition, config, tmp_path / "a.dinr", {}), tmp_path / "a.dinr", []
+    read = StoredValues._read
+
+    def reading(self, ranges):
+        sizes.append(np.prod([len(one) for one in ranges]))
+        return read(self, ranges)
+
+    monkeypatch.setattr(StoredValues, "_read", reading)
+    for step in fit_blocks(volume, start, path):
+        if step.phase == "judging":
+            break
+    assert len(sizes) == 8
+    assert np.prod(np.add(partition.largest, 2)) >= max(sizes) > 2000
+    rule = start.whole.rule
+    for number in range(8):
+        task = block_task(start.whole, volume, partition, number, config.training)
+        place = [flat_to_index(part, task.volume.grid.shape) for part in (task.training, task.watched)]
+        flat, watched = (
+            np.ravel_multi_index(tuple((p + partition.box(number)[0]).T), volume.grid.shape) for p in place
+        )
+        assert not rule.of(flat).any()
+        assert rule.of(watched).all()
+        assert np.isfinite(values.reshape(-1)[flat]).all()
+        assert not (values.reshape(-1)[flat] == 400).any()
+        assert len(task.watched) > 50
+    run = list(fit_blocks(volume, resume_blocks(volume, read_run(path)), path))[-1].run
+    assert run.scores["held_out"]["voxels"] > 100
+    assert run.scores["held_out"]["psnr"] > 10
+    assert len(run.held_out) == 0  # the rule tells them

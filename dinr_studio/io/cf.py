@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,13 @@ def named_by(attributes: Mapping[str, Any]) -> set[str]:
 def content_of(content: Content, dimensions: Sequence[str], attributes: Mapping[str, Any], lookup: Lookup) -> Content:
     """Content of stored values alone, whose dimensions have names, with all that attributes and coordinates say.
 
-    lookup: the variable of a name, or None where there is none. Raises FileFormatError from six dimensions on.
+    lookup: the variable of a name, or None where there is none. Values that
+    stay in their file are `ZarrParts`. Raises FileFormatError from six dimensions on.
     """
-    values, absent = unpacked(content.values, attributes)
+    if content.layout is not None:
+        values, absent = content.values.meaning(partial(unpacked, attributes=attributes)), None
+    else:
+        values, absent = unpacked(content.values, attributes)
     if content.missing is not None:
         absent = content.missing if absent is None else absent | content.missing
     content = replace(content, values=values, missing=absent, value_unit=_plain_unit(attributes))
@@ -85,7 +90,7 @@ def _reduced(
     content: Content, dimensions: Sequence[str], described: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Content, list[str]]:
     """Without dimensions of length 1 that have no axis to lie along, all of them where there are 5 or more."""
-    values, absent = content.values, content.missing
+    values = content.values
     many = values.ndim >= MOST_DIMENSIONS
     out = [
         i
@@ -99,9 +104,7 @@ def _reduced(
             "than 1 can be read: save the part you want."
         )
     notes = tuple(f"The dimension {dimensions[i]} has one place only and was left out." for i in out)
-    values = values.squeeze(tuple(out))
-    absent = None if absent is None else absent.squeeze(tuple(out))
-    return replace(content, values=values, missing=absent, notes=content.notes + notes), kept
+    return replace(content.squeezed(tuple(out)), notes=content.notes + notes), kept
 
 
 def axis_letter(name: str, attributes: Mapping[str, Any]) -> str | None:
@@ -171,6 +174,9 @@ def _placed(content: Content, dimensions: Sequence[str], attributes: Mapping[str
 
 def turned_round(content: Content, dimensions: tuple[int, ...]) -> Content:
     """With values, and what is missing, in reverse order along some dimensions."""
+    if content.layout is not None:
+        falling = tuple(sorted({*content.layout.falling} ^ {*dimensions}))
+        return replace(content, layout=replace(content.layout, falling=falling))
     absent = None if content.missing is None else np.flip(content.missing, dimensions)
     return replace(content, values=np.flip(content.values, dimensions), missing=absent)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,17 @@ class Content:
     files: tuple[Path, ...] = ()
     layout: Layout | None = None
     epoch: Epoch | None = None
+
+    def squeezed(self, dimensions: tuple[int, ...]) -> Content:
+        """Without some dimensions of values, which have one place each; axes stay as they are."""
+        layout = self.layout
+        if layout is not None:
+            left = [i for i in range(len(self.values.shape)) if i not in dimensions]
+            chunk = None if layout.chunk is None else tuple(layout.chunk[i] for i in left)
+            falling = tuple(left.index(i) for i in layout.falling if i in left)
+            layout = replace(layout, chunk=chunk, falling=falling)
+        absent = None if self.missing is None else self.missing.squeeze(dimensions)
+        return replace(self, values=self.values.squeeze(dimensions), missing=absent, layout=layout)
 
 
 def default_axes(shape: Sequence[int], path: Path) -> tuple[str, tuple[str, ...]]:

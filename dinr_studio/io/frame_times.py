@@ -38,6 +38,8 @@ def with_gaps_filled(content: Content, axis: int, times: NDArray[Any], found: Sp
         return content, _moved(content, times, found)
     if frames[-1] + 1 == len(times):
         return content, found
+    if content.layout is not None:
+        raise FileFormatError("Frames are missing between others, so the volume cannot stay in its file; crop it.")
     lacking = int(frames[-1]) + 1 - len(times)
     note = f"{lacking} of {frames[-1] + 1} frames are not in the file; they count as missing."
     return _spread_out(content, axis, frames), replaced(found, step, note)

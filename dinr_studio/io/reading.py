@@ -115,6 +115,7 @@ STORED_READERS: dict[str, Callable[[Path, str | None], Content]] = {
     "HDF5": hdf5.map_hdf5,
     "TIFF": tiff.map_tiff,
     "NPY": numpy_files.map_npy,
+    "Zarr": zarr_reading.map_zarr,
 }
 SMALL = 1 << 24  # bytes of a file that is not asked how large it is when unpacked
 MEMORY_SHARE = 0.5  # of the free memory: values that need more stay in their file
@@ -347,7 +348,7 @@ def _reader(
 def _bytes_of(path: Path, kind: str, dataset: str | None) -> int:
     """Length of a dataset's values, as far as that is known without reading any; else of the file."""
     size = path.stat().st_size if path.is_file() else 0
-    if size < SMALL:
+    if path.is_file() and size < SMALL:
         return size
     for entry in guarded(path, lambda: READERS[kind][1](path)):
         if dataset is None or entry.name.strip("/") == dataset.strip("/"):

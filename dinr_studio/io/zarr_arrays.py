@@ -6,9 +6,10 @@ Only codecs of the standard and of the library itself are used; none of them can
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import check_memory
+from dinr_studio.io.flat_file import changed
 from dinr_studio.io.optional import needed
+from dinr_studio.io.zarr_parts import ZarrParts, kept_open
 from dinr_studio.io.zarr_store import Node, ZarrStore
 
 V2_CODECS = frozenset({"zlib", "gzip", "bz2", "lzma", "blosc", "zstd", "lz4", "packbits", "shuffle", "bitround"}) | {
@@ -168,23 +171,86 @@ def values_of(store: ZarrStore, array: StoredArray) -> tuple[NDArray[Any], NDArr
 
     Raises FileFormatError where a codec is not known, nothing is stored, or memory is short.
     """
+    files = _checked_files(store, array)
+    size = math.prod(array.shape) * array.dtype.itemsize
+    check_memory(store.path.name, size + max(math.prod(array.shape), _chunk_bytes(array)))
+    for check in _checks(store, array):
+        for name, (_, length) in files.items():
+            check(name, length)
+    there, part, notes = _there(store, array, files)
+    with closing(store.opened()) as opened:
+        values = np.asarray(_array_in(array, store, opened)[...])
+    if there is None:
+        return values, None, notes
+    absent = ~there
+    for axis, edge in enumerate(part):
+        absent = np.repeat(absent, edge, axis=axis)[(slice(None),) * axis + (slice(array.shape[axis]),)]
+    return values, absent, notes
+
+
+def parts_of(store: ZarrStore, array: StoredArray) -> tuple[ZarrParts, tuple[str, ...]]:
+    """The values of an array left in its store, and notes; a chunk is checked when it is read.
+
+    Raises FileFormatError where a codec is not known, nothing is stored, or memory does not hold a single chunk.
+    """
+    files = _checked_files(store, array)
+    check_memory(store.path.name, _chunk_bytes(array))
+    there, part, notes = _there(store, array, files)
+    names = {index: name for name, (index, _) in files.items()}
+    checks = _checks(store, array)
+
+    def check(chunks: Iterable[tuple[int, ...]]) -> None:
+        for index in chunks:
+            name = names.get(index)
+            length = None if name is None else files[name][1]
+            if length != store.length(_key(array, name or _name_of(array, index))):
+                raise changed(store.path)
+            for one in checks if name is not None else ():
+                one(str(name), int(length or 0))
+
+    opened = store.opened()
+    parts = ZarrParts(_array_in(array, store, opened), store.path.name, there, part, array.chunks, check)
+    return kept_open(parts, opened.close), notes
+
+
+def _array_in(array: StoredArray, store: ZarrStore, opened: Any) -> Any:
+    zarr = needed("zarr", "zarr", "Zarr")
+    path = f"{store.prefix}{array.node.path}".strip("/")
+    return zarr.open_array(opened, path=path, mode="r", zarr_format=array.version)
+
+
+def _chunk_bytes(array: StoredArray) -> int:
+    return math.prod(array.chunks) * array.dtype.itemsize
+
+
+def _checked_files(store: ZarrStore, array: StoredArray) -> Mapping[str, tuple[tuple[int, ...], int]]:
+    """Index and length of the chunks' files; FileFormatError where there is none, or a codec is not known."""
     _check_codecs(store, array)
     if min(array.chunks, default=1) < 1 or len(array.chunks) != len(array.shape):
         raise FileFormatError(
             f"{array.name} in {store.path.name} has chunks {array.chunks} for shape {array.shape}; use an intact copy."
         )
-    size = math.prod(array.shape) * array.dtype.itemsize
-    chunk = math.prod(array.chunks) * array.dtype.itemsize
-    check_memory(store.path.name, max(size + math.prod(array.shape), size + chunk))
+    check_memory(store.path.name, _chunk_bytes(array))
     files = _chunk_files(store, array)
     if not files:
         raise FileFormatError(f"No chunk of {array.name} is in {store.path.name}: its values are all missing.")
-    if set(array.codecs) <= NOT_COMPRESSING and (short := [n for n, (_, length) in files.items() if length < chunk]):
-        raise FileFormatError(f"The chunk {short[0]} of {array.name} in {store.path.name} is truncated; use a copy.")
+    return files
+
+
+def _checks(store: ZarrStore, array: StoredArray) -> list[Callable[[str, int], None]]:
+    """What is asked of a chunk's file, by its name and length, before the library reads it."""
+    checks: list[Callable[[str, int], None]] = []
+    if set(array.codecs) <= NOT_COMPRESSING:
+        checks.append(partial(_check_length, store, array))
     if any("blosc" in name for name in array.codecs):
-        _check_blosc(store, array, files)
-    absent, notes = _absent(store, array, files)
-    return _read(store, array), absent, notes
+        after = _after_blosc(store, array)
+        checks.append(partial(_check_blosc, store, array, after))
+    return checks
+
+
+def _check_length(store: ZarrStore, array: StoredArray, name: str, length: int) -> None:
+    if length < _chunk_bytes(array):
+        raise FileFormatError(f"The chunk {name} of {array.name} in {store.path.name} is truncated; use a copy.")
 
 
 def _check_codecs(store: ZarrStore, array: StoredArray) -> None:
@@ -212,10 +278,10 @@ def _chunk_files(store: ZarrStore, array: StoredArray) -> Mapping[str, tuple[tup
     return found
 
 
-def _absent(
+def _there(
     store: ZarrStore, array: StoredArray, files: Mapping[str, tuple[tuple[int, ...], int]]
-) -> tuple[NDArray[np.bool_] | None, tuple[str, ...]]:
-    """Where no value is stored, of the array's shape, and a note on it."""
+) -> tuple[NDArray[np.bool_] | None, tuple[int, ...], tuple[str, ...]]:
+    """Which parts of the array are stored (None where all are), the shape of such a part, and a note on it."""
     parts = array.chunks
     notes: tuple[str, ...] = ()
     inner = (1,) * len(parts)
@@ -234,15 +300,12 @@ def _absent(
     within = tuple(slice(-(-n // c)) for n, c in zip(array.shape, parts, strict=True))
     there = there[within]
     if there.all():
-        return None, notes
+        return None, parts, notes
     count = f"{there.size - np.count_nonzero(there):,} of {there.size:,} chunks"
     known = array.fill is not None and not math.isnan(array.fill)
     fill = f", although its fill value ({array.fill:g}) may be meant" if known else ""
     notes += (f"{count} are not stored; what lies in them counts as missing{fill}.",)
-    absent = ~there
-    for axis, part in enumerate(parts):
-        absent = np.repeat(absent, part, axis=axis)[(slice(None),) * axis + (slice(array.shape[axis]),)]
-    return absent, notes
+    return there, parts, notes
 
 
 def _in_file(
@@ -268,27 +331,40 @@ def _index(store: ZarrStore, array: StoredArray, name: str, length: int, inner: 
     return np.frombuffer(found, dtype="<u8").reshape(*inner, 2)
 
 
+def _name_of(array: StoredArray, index: tuple[int, ...]) -> str:
+    """The name of a chunk's file, below the array."""
+    prefix, separator = array.key
+    return prefix + separator.join(map(str, index))
+
+
 def _key(array: StoredArray, name: str) -> str:
     return f"{array.node.path}/{name}" if array.node.path else name
 
 
-def _check_blosc(store: ZarrStore, array: StoredArray, files: Mapping[str, tuple[tuple[int, ...], int]]) -> None:
-    """Raises FileFormatError where a chunk claims another length than it has: the library for Blosc reads past its end.
+def _after_blosc(store: ZarrStore, array: StoredArray) -> int:
+    """How many bytes of a checksum come after Blosc's, which must be the last codec but for that.
 
-    Blosc must be the last codec, but for a checksum, since only then a chunk's own bytes say it.
+    Only then do a chunk's own bytes say how long it claims to be.
     """
     chain = list(array.sharding.codecs if array.sharding else array.codecs)
     after = 4 if chain[-1] == "crc32c" else 0
     chain = chain[:-1] if after else chain
     if "blosc" not in chain[-1] or sum("blosc" in name for name in array.codecs) > 1:
         raise FileFormatError(f"{array.name} in {store.path.name} uses Blosc within other codecs, which is not read.")
-    for name, (_, length) in files.items():
-        for start, size in _pieces(store, array, name, length):
-            head = store.tail(_key(array, name), start, BLOSC_HEADER)
-            if len(head) < BLOSC_HEADER or int.from_bytes(head[12:], "little") != size - after:
-                raise FileFormatError(
-                    f"The chunk {name} of {array.name} in {store.path.name} is truncated or damaged; use a copy."
-                )
+    return after
+
+
+def _check_blosc(store: ZarrStore, array: StoredArray, after: int, name: str, length: int) -> None:
+    """Raises FileFormatError where a chunk claims another length than it has: the library for Blosc reads past its end.
+
+    after: see `_after_blosc`.
+    """
+    for start, size in _pieces(store, array, name, length):
+        head = store.tail(_key(array, name), start, BLOSC_HEADER)
+        if len(head) < BLOSC_HEADER or int.from_bytes(head[12:], "little") != size - after:
+            raise FileFormatError(
+                f"The chunk {name} of {array.name} in {store.path.name} is truncated or damaged; use a copy."
+            )
 
 
 def _pieces(store: ZarrStore, array: StoredArray, name: str, length: int) -> list[tuple[int, int]]:
@@ -301,11 +377,3 @@ def _pieces(store: ZarrStore, array: StoredArray, name: str, length: int) -> lis
     inner = tuple(-(-n // c) for n, c in zip(array.chunks, sharding.inner, strict=True))
     index = _index(store, array, name, length, inner).reshape(-1, 2)
     return [(int(start), int(size)) for start, size in index[index[:, 0] != ABSENT]]
-
-
-def _read(store: ZarrStore, array: StoredArray) -> NDArray[Any]:
-    zarr = needed("zarr", "zarr", "Zarr")
-    path = f"{store.prefix}{array.node.path}".strip("/")
-    with closing(store.opened()) as opened:
-        values: NDArray[Any] = zarr.open_array(opened, path=path, mode="r", zarr_format=array.version)[...]
-    return np.asarray(values)

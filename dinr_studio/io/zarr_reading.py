@@ -16,10 +16,10 @@ from typing import Any
 
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io import cf
-from dinr_studio.io.content import Content, DatasetEntry, choose_dataset, default_axes
+from dinr_studio.io.content import Content, DatasetEntry, Layout, choose_dataset, default_axes
 from dinr_studio.io.ngff import Image, Level, images_of, letters_of
 from dinr_studio.io.positions import from_attributes, text_of
-from dinr_studio.io.zarr_arrays import StoredArray, stored_array, values_of
+from dinr_studio.io.zarr_arrays import StoredArray, parts_of, stored_array, values_of
 from dinr_studio.io.zarr_store import ZarrStore, nodes, zarr_store
 
 LABELS = "labels"  # the group of an image's segmentations, which are never meant unless they are named
@@ -67,12 +67,29 @@ def read_zarr(path: Path, dataset: str | None) -> Content:
     """One array of a store with its positions and units; of an image its finest level, unless another is named."""
     store = zarr_store(path)
     found = _found(store)
-    entry = choose_dataset(path, found.usual if dataset is None else found.entries, dataset)
-    array = found.arrays["" if entry.name == "/" else entry.name]
+    array = _chosen(path, found, dataset)
     values, absent, notes = values_of(store, array)
-    content = Content(values, "", missing=absent, dataset=entry.name, notes=notes)
+    return _described(store, Content(values, "", missing=absent, dataset=array.name, notes=notes), array, found)
+
+
+def map_zarr(path: Path, dataset: str | None) -> Content:
+    """As `read_zarr`, with the values left in the store."""
+    store = zarr_store(path)
+    found = _found(store)
+    array = _chosen(path, found, dataset)
+    parts, notes = parts_of(store, array)
+    content = Content(parts, "", dataset=array.name, notes=notes, layout=Layout(parts.part))
+    return _described(store, content, array, found)
+
+
+def _chosen(path: Path, found: _Found, dataset: str | None) -> StoredArray:
+    entry = choose_dataset(path, found.usual if dataset is None else found.entries, dataset)
+    return found.arrays["" if entry.name == "/" else entry.name]
+
+
+def _described(store: ZarrStore, content: Content, array: StoredArray, found: _Found) -> Content:
     if array.node.path in found.levels:
-        return _of_image(path, content, array, found)
+        return _of_image(store.path, content, array, found)
     return _of_array(store, content, array, found)
 
 
@@ -135,17 +152,15 @@ def _value_unit(array: StoredArray, group: Mapping[str, Any]) -> str:
 
 def _without_single_axes(content: Content) -> Content:
     """Without time and depth where these are of one frame and one plane, as images in OME-Zarr often have them."""
-    values, absent, axes, notes = content.values, content.missing, content.axes, content.notes
     for letter in "tz":
+        axes = content.axes
         i = axes.find(letter)
-        if i < 0 or values.shape[i] != 1 or len(axes) < 2 or axes in ("zc", "cz"):
+        if i < 0 or content.values.shape[i] != 1 or len(axes) < 2 or axes in ("zc", "cz"):
             continue
-        values = values.squeeze(i)
-        absent = None if absent is None else absent.squeeze(i)
-        axes = axes.replace(letter, "")
         place = f"{content.origin.get(letter, 0.0):g} {content.units.get(letter, '')}".rstrip()
-        notes += (f"The axis {letter} has one place only ({place}) and was left out.",)
-    return replace(content, values=values, missing=absent, axes=axes, notes=notes)
+        note = f"The axis {letter} has one place only ({place}) and was left out."
+        content = replace(content.squeezed((i,)), axes=axes.replace(letter, ""), notes=(*content.notes, note))
+    return content
 
 
 def _of_array(store: ZarrStore, content: Content, array: StoredArray, found: _Found) -> Content:

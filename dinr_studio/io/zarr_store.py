@@ -28,6 +28,9 @@ class ZarrStore(Protocol):
     def tail(self, key: str, start: int, length: int) -> bytes:
         """Some bytes of what stands under a key; a negative start counts from its end."""
 
+    def length(self, key: str) -> int | None:
+        """How many bytes stand under a key, or None where there is none."""
+
     def below(self, key: str) -> dict[str, int]:
         """Length of everything below a key, by its path from there."""
 
@@ -71,6 +74,16 @@ class FolderStore:
         with open(self.path / key, "rb") as file:
             file.seek(start, os.SEEK_END if start < 0 else os.SEEK_SET)
             return file.read(length)
+
+    def length(self, key: str) -> int | None:
+        """How many bytes stand under a key, or None."""
+        file = self.path / key
+        try:
+            size = file.lstat().st_size
+        except OSError:
+            return None
+        _refuse_links(self.path, file)
+        return size
 
     def below(self, key: str) -> dict[str, int]:
         """Length of everything below a key."""
@@ -140,6 +153,10 @@ class ZipStore:
         with zipfile.ZipFile(self.path) as file, file.open(self.prefix + key) as entry:
             entry.seek(max(0, start + self._lengths[self.prefix + key]) if start < 0 else start)
             return entry.read(length)
+
+    def length(self, key: str) -> int | None:
+        """How many bytes stand under a key, or None."""
+        return self._lengths.get(self.prefix + key)
 
     def below(self, key: str) -> dict[str, int]:
         """Length of everything below a key."""

@@ -1,4 +1,4 @@
-"""Fit after fit in one window: objects of Qt, threads and open files stay what they were. `--fits N` makes N / 5."""
+"""Fit after fit in one window: objects of Qt, threads and open files stay what they were. `--fits N` makes N / 8."""
 
 import gc
 import sys
@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
 
-WARM_UP = 4  # fits until all threads and views are there
+WARM_UP = 3  # fits until all threads and views are there
 UNDER_WAY = (4, 0, 2, 4)  # objects, widgets, threads and files of a work that has not quite ended
 MOST_GROWTH = 0.75  # MiB a fit, of the whole window with all that it shows
 
@@ -28,7 +28,7 @@ def test_fit_after_fit_a_window_keeps_no_object_thread_or_file_of_them(lent_wind
     open_file(window, small_map)
     field = FieldConfig(width=16, blocks=1, steps=2, omega_0=10.0)
     counts, memory = [], []
-    for number in range(WARM_UP + fits // 5):
+    for number in range(WARM_UP + fits // 8):
         training = TrainingConfig(max_epochs=2, batch=1024, micro_batch=1024, device="cpu", seed=number)
         with qtbot.waitSignal(window.studio.fit.ended, timeout=60_000):
             window.studio.start_fit(FitConfig(preset="quick", field=field, training=training))

@@ -71,7 +71,8 @@ def test_an_export_is_planned_and_announced(shell, volume, tmp_path, monkeypatch
     assert plan["shape"] == [24, 26, 28]
     assert plan["disk_bytes"] == 4 * 24 * 26 * 28
     assert not (tmp_path / "a.mrc").exists()
-    assert "exists already" in shell("export", "a.dinr", "-o", "v.npy", "--dry-run")[2]
+    (tmp_path / "mine.npy").touch()
+    assert "exists already" in shell("export", "a.dinr", "-o", "mine.npy", "--dry-run")[2]
     monkeypatch.setattr("dinr_studio.cli.exporting.LONG", 0.0)
     monkeypatch.setattr("dinr_studio.cli.meshing.LONG", 0.0)
     status, out, err = shell("export", "a.dinr", "-o", "a.mrc", "--json")

@@ -14,6 +14,7 @@ VECTOR = re.compile(r"[uvwxyz]|\w*?[_: ]?[xyzuvw012]", re.IGNORECASE)  # names o
 COLOURS = ("red", "green", "blue")
 MOST_COMPONENTS = 3  # of a vector that has a magnitude
 
+LONGEST_LABEL = 400  # characters of a label that is looked at for a unit
 MAGNITUDE: Literal["magnitude"] = "magnitude"
 COLOUR: Literal["colour"] = "colour"
 Component = int | Literal["magnitude", "colour"]  # a channel, counted from 0, or one number made of several
@@ -21,7 +22,7 @@ Component = int | Literal["magnitude", "colour"]  # a channel, counted from 0, o
 
 def name_and_unit(label: str) -> tuple[str, str]:
     """A label such as `x [mm]` or `x (mm)` in two; the unit is "" where there is none."""
-    match = UNIT.match(label.strip())
+    match = UNIT.match(label.strip()) if len(label) <= LONGEST_LABEL else None
     return (match[1].strip(), match[2].strip()) if match else (label.strip(), "")
 
 

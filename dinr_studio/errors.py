@@ -1,6 +1,12 @@
 """The errors a user can meet: one sentence each, saying what was found, what is allowed and what to do."""
 
+from __future__ import annotations
+
+import re
 import unicodedata
+
+TAG = re.compile(r"<(?=[A-Za-z/!?])")
+LONGEST_TEXT = 2000  # characters that are shown of a text from a file
 
 
 def printable(text: str) -> str:
@@ -15,11 +21,22 @@ def printable(text: str) -> str:
     )
 
 
+def plain(text: str) -> str:
+    """A text from a file as one line that is text everywhere: nothing in it steers a terminal or is drawn as a tag."""
+    line = "".join(
+        letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in text[:LONGEST_TEXT]
+    )
+    return TAG.sub("\u2039", line)
+
+
 class DinrError(Exception):
-    """Base of every error whose message is written for the user; the shell prints it and exits with status 2."""
+    """Base of every error whose message is written for the user; the shell prints it and exits with status 2.
+
+    Messages quote files, so each becomes one plain line.
+    """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(printable(message))
+        super().__init__(plain(printable(message)))
 
 
 class ConfigError(DinrError):

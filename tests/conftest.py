@@ -45,6 +45,15 @@ def root():
 
 
 @pytest.fixture(scope="session")
+def one():
+    """A process that opens hostile files within limits, and says how each ended; see hostile/driver.py."""
+    import driver
+
+    with driver.opener() as opener:
+        yield opener
+
+
+@pytest.fixture(scope="session")
 def make_grid():
     """Makes a grid with unlike voxel sizes, a shifted origin and a unit, unless told otherwise."""
 

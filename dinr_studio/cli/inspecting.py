@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, Grid, Orientation
-from dinr_studio.errors import FileFormatError
+from dinr_studio.errors import FileFormatError, plain
 from dinr_studio.io.atomic import atomic_output
 from dinr_studio.io.cropping import Crop
 from dinr_studio.samples import SAMPLES, sample_path
@@ -63,7 +63,9 @@ def print_description(described: dict[str, Any]) -> None:
     if described["shape"] is None:
         typer.echo(f"{described['file']} holds several datasets; choose one with --dataset:")
         for entry in described["dataset_details"]:
-            typer.echo(f"  {entry['name']}  {tuple(entry['shape'])}  {entry['dtype']}  {entry['about']}".rstrip())
+            typer.echo(
+                plain(f"  {entry['name']}  {tuple(entry['shape'])}  {entry['dtype']}  {entry['about']}".rstrip())
+            )
         return
     units = described["unit"]
     size = " x ".join(f"{v:g} {u}".rstrip() for v, u in zip(described["voxel_size"], units, strict=True))
@@ -89,9 +91,9 @@ def print_description(described: dict[str, Any]) -> None:
         "missing": f"{100 * described['missing_share']:.2f} %{of_sample}",
     }
     for name, text in lines.items():
-        typer.echo(f"{name:>11}  {text}")
+        typer.echo(plain(f"{name:>11}  {text}"))
     for note in described["notes"]:
-        typer.echo(f"{'note':>11}  {note}")
+        typer.echo(plain(f"{'note':>11}  {note}"))
 
 
 def _values_in_words(described: dict[str, Any]) -> str:

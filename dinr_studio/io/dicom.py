@@ -6,6 +6,8 @@ units for CT. An index file (DICOMDIR) is never followed. Source: DICOM PS3.3.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +18,24 @@ from numpy.typing import NDArray
 from dinr_studio.affine import placement
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import Content, DatasetEntry, check_claim, check_memory, choose_dataset
-from dinr_studio.io.dicom_headers import Frame, files_below, frames_of, is_dicom
+from dinr_studio.io.dicom_headers import DEFLATED, Frame, files_below, frames_of, is_dicom
 from dinr_studio.io.dicom_stacks import Stack, stacks_of
-from dinr_studio.io.isolation import check_all_harmless
+from dinr_studio.io.isolation import (
+    COPIES,
+    DAMAGED,
+    check_all_harmless,
+    limit_memory,
+    limit_time,
+    processor_seconds,
+)
 from dinr_studio.io.optional import needed
 from dinr_studio.io.series import files_of, is_pattern
 
+TRIED_WITH = ("pydicom.pixels",)
 MM, SECOND = "mm", "s"
 WHOLE_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 PLAIN_SYNTAXES = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "")
-DEFLATED, RUN_LENGTHS = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
+RUN_LENGTHS = "1.2.840.10008.1.2.5"
 COLOURS = ("red", "green", "blue")
 
 
@@ -165,11 +175,18 @@ def _check_readable(path: Path, syntax: str) -> None:
 
 
 def decode(path: str) -> None:
-    """Decodes all of a file and keeps nothing: what is tried in a process of its own."""
+    """Decodes all of a file and keeps nothing: what is tried in a process of its own, where any failure is damage."""
     from pydicom.pixels import iter_pixels
 
-    for _ in iter_pixels(path):
-        pass
+    try:
+        frames = frames_of(Path(path))
+        pixels = 8 * frames[0].shape[0] * frames[0].shape[1]
+        limit_memory(COPIES * pixels + os.path.getsize(path))
+        limit_time(os.path.getsize(path) + 4 * pixels * len(frames), processor_seconds())
+        for _ in iter_pixels(path):
+            pass
+    except Exception:
+        sys.exit(DAMAGED)
 
 
 def _value_type(stack: Stack) -> np.dtype[Any]:

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from dinr_studio.errors import FileFormatError
+from dinr_studio.io.content import MOST_INFLATION
+from dinr_studio.io.isolation import check_harmless
 from dinr_studio.io.optional import needed
 
 PREAMBLE, MAGIC = 128, b"DICM"
@@ -23,6 +25,9 @@ SUFFIXES = (".dcm", ".dicom", ".ima")
 BARE_STARTS = (b"\x02\x00", b"\x08\x00")  # the group of the first element of a file without preamble
 DEEPEST, MOST_FILES = 4, 50_000
 MOST_BITS = 64
+MOST_FRAMES = 100_000  # of one file
+DEFLATED = "1.2.840.10008.1.2.1.99"  # the syntax that packs a file as a whole
+TRIED_WITH = ("pydicom",)
 TAGS = (
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "ImageType",
     "InstanceNumber", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation",
@@ -116,6 +121,8 @@ def frames_of(path: Path) -> list[Frame]:
         bare = start[PREAMBLE:] != MAGIC
         if bare and start[:2] not in BARE_STARTS:
             raise damage from None
+        if not bare or start[:2] == BARE_STARTS[0]:
+            _check_unpacked(path, bare=bare)
         header = pydicom.dcmread(path, stop_before_pixels=True, force=bare, specific_tags=list(TAGS))
         if not header.get("Rows") or not header.get("Columns"):
             if "Image Storage" in _class_name(header):
@@ -132,6 +139,22 @@ def frames_of(path: Path) -> list[Frame]:
         raise damage from None
 
 
+def _check_unpacked(path: Path, *, bare: bool) -> None:
+    """Raises FileFormatError where a file that is deflated as a whole unpacks to more than is read in one piece."""
+    from pydicom.filereader import read_file_meta_info
+
+    syntax = DEFLATED if bare else str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
+    if syntax == DEFLATED:
+        check_harmless(path, __name__, try_header.__name__)
+
+
+def try_header(path: str) -> None:
+    """Unpacks a file that may be deflated, and forgets it; see `check_harmless`."""
+    import pydicom
+
+    pydicom.dcmread(path, stop_before_pixels=True, force=True)
+
+
 def _class_name(header: Any) -> str:
     """The kind of object; a file that does not say counts as a damaged image."""
     from pydicom.uid import UID
@@ -141,6 +164,9 @@ def _class_name(header: Any) -> str:
 
 def _frames(path: Path, header: Any) -> list[Frame]:
     count = max(1, int(header.get("NumberOfFrames") or 1))
+    least = count * int(header.Rows) * int(header.Columns) // 8
+    if count > MOST_FRAMES or least > MOST_INFLATION * path.stat().st_size:
+        raise ValueError(f"{count} frames")
     groups: Sequence[Any] = header.get("PerFrameFunctionalGroupsSequence") or ()
     if len(groups) == count:
         shared = header.get("SharedFunctionalGroupsSequence") or [None]

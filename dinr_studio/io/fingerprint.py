@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 WHOLE_BYTES = 2 << 30  # up to here all of the content is hashed
@@ -32,9 +33,7 @@ def fingerprint(path: Path, files: Sequence[Path] = ()) -> str:
 
 
 def _of_folder(folder: Path) -> str:
-    files = sorted(
-        Path(place, name) for place, _, names in os.walk(folder) for name in names if not name.endswith(".part")
-    )
+    files = sorted(file for file in plain_files(folder) if not file.name.endswith(".part"))
     sizes = [file.stat().st_size for file in files]
     whole = sum(sizes) <= WHOLE_BYTES
     digest = hashlib.sha256()
@@ -46,6 +45,14 @@ def _of_folder(folder: Path) -> str:
         elif i % (-(-len(files) // MOST_FILES)) == 0:
             digest.update(_sampled(file, size, 1).encode())
     return "folder:" + digest.hexdigest()
+
+
+def plain_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder; no links, which may lead anywhere, and no pipes or devices, which may never end."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if stat.S_ISREG(os.lstat(os.path.join(place, name)).st_mode):
+                yield Path(place, name)
 
 
 def _sampled(path: Path, size: int, pieces: int) -> str:

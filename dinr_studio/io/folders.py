@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from pathlib import Path
 
 from dinr_studio.io.dicom_headers import files_below, is_dicom
+from dinr_studio.io.fingerprint import plain_files
 from dinr_studio.io.series import files_of, is_pattern, series_in
 
 MOST_LOOKED_AT = 2000  # files in folders below, before a folder counts as one without DICOM images
@@ -39,4 +39,4 @@ def length_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     if not path.is_dir():
         return path.stat().st_size
-    return sum(Path(place, name).stat().st_size for place, _, names in os.walk(path) for name in names)
+    return sum(file.stat().st_size for file in plain_files(path))

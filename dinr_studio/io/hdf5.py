@@ -23,8 +23,8 @@ from dinr_studio.io.cf import axis_unit, epoch_of, time_attributes
 from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, choose_dataset, default_axes
 from dinr_studio.io.cursor import Cursor
 from dinr_studio.io.flat_file import Unchanged
-from dinr_studio.io.hdf5_files import Hdf5Output
-from dinr_studio.io.isolation import check_harmless
+from dinr_studio.io.hdf5_files import Hdf5Output, bytes_held
+from dinr_studio.io.isolation import Trial, check_harmless
 from dinr_studio.io.positions import (
     AXIS_WORDS,
     cache_for,
@@ -37,13 +37,13 @@ from dinr_studio.io.positions import (
 )
 from dinr_studio.io.writing import VolumeHeader
 
-DEEPEST, MOST_OBJECTS = 16, 10_000
+DEEPEST, MOST_OBJECTS = 16, 5000
 CHUNK_VALUES = 1 << 16
 COMPRESSIONS: dict[str, dict[str, Any]] = {  # the usual one first
     "gzip": {"compression": "gzip", "compression_opts": 4, "shuffle": True},
     "none": {},
 }
-TRIED_BYTES = 1 << 28  # of values that are read when a file is tried; its structure is tried in any case
+TRIED_WITH = ("h5py",)
 
 
 def list_hdf5(path: Path) -> list[DatasetEntry]:
@@ -54,7 +54,7 @@ def list_hdf5(path: Path) -> list[DatasetEntry]:
     with h5py.File(path, "r") as file:
         return [
             DatasetEntry(name, dataset.shape, str(dataset.dtype))
-            for name, dataset in _datasets(file, "", 0)
+            for name, dataset in _datasets(file)
             if _is_sensible(dataset)
         ]
 
@@ -88,6 +88,7 @@ def _opened(path: Path, file: Any, entry: DatasetEntry, *, in_memory: bool = Tru
         raise FileFormatError(f"{entry.name} in {path.name} points to other files; copy its values into one file.")
     claimed, compressed = stored.size * stored.dtype.itemsize, stored.compression is not None
     check_claim(path, claimed, compressed=compressed, stored=not in_memory)
+    check_claim(path, bytes_held(stored) - claimed, compressed=True, stored=not in_memory)
     return stored
 
 
@@ -147,16 +148,15 @@ def try_hdf5(path: str) -> None:
     """Touches all that reading a file would, and forgets it; see `check_harmless`."""
     import h5py
 
-    left = TRIED_BYTES
+    trial = Trial(path)
     with h5py.File(path, "r") as file:
-        for _, stored in _datasets(file, "", 0):
+        for _, stored in _datasets(file):
             try:
                 _positions(file, stored, _axes(stored, Path(path))[0])
-                left -= stored.size * stored.dtype.itemsize
-                if left > 0 and not stored.external and not stored.is_virtual:
+                if not stored.external and not stored.is_virtual and trial.allows(bytes_held(stored)):
                     stored[...]
-            except Exception:  # told when the file is read
-                continue
+            except Exception as error:
+                trial.take(error)
 
 
 def _candidates(path: Path, dataset: str | None) -> list[DatasetEntry]:
@@ -168,22 +168,29 @@ def _candidates(path: Path, dataset: str | None) -> list[DatasetEntry]:
     return fields or entries
 
 
-def _datasets(group: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
-    """All datasets below a group, by full name; links to elsewhere are passed over."""
+def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
+    """All datasets of a file, by full name; links to elsewhere are passed over, and every group is met once."""
     import h5py
 
-    if depth > DEEPEST:
-        return
-    for count, name in enumerate(group):
-        if count > MOST_OBJECTS:
-            return
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+    waiting, seen, count = [("", file["/"], 0)], set[int](), 0
+    while waiting:
+        prefix, group, depth = waiting.pop()
+        if hash(group.id) in seen or depth > DEEPEST:
             continue
-        item = group[name]
-        if isinstance(item, h5py.Dataset):
-            yield f"{prefix}{name}", item
-        elif isinstance(item, h5py.Group):
-            yield from _datasets(item, f"{prefix}{name}/", depth + 1)
+        seen.add(hash(group.id))
+        below = []
+        for name in group:
+            count += 1
+            if count > MOST_OBJECTS:
+                return
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                continue
+            item = group[name]
+            if isinstance(item, h5py.Dataset):
+                yield f"{prefix}{name}", item
+            elif isinstance(item, h5py.Group):
+                below.append((f"{prefix}{name}/", item, depth + 1))
+        waiting += reversed(below)
 
 
 def _is_sensible(dataset: Any) -> bool:

@@ -8,6 +8,7 @@ whoever writes learns of the refusal here.
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dinr_studio.errors import FileFormatError
+
+MOST_LINKS = 20_000
 
 
 class ForgivingFile(io.RawIOBase):
@@ -104,18 +107,27 @@ def hdf5_output(path: Path, **options: Any) -> Iterator[Any]:
         output.close()
 
 
+def bytes_held(stored: Any) -> int:
+    """Bytes that it takes to read a dataset: those of its values and of one chunk, by what it claims."""
+    one = math.prod(stored.chunks) if stored.chunks else 0
+    return int((int(stored.size or 0) + one) * stored.dtype.itemsize)
+
+
 def check_inward(path: Path) -> None:
     """Raises FileFormatError where anything in an HDF5 file points to another file, which is never opened."""
     import h5py
 
     with h5py.File(path, "r") as file:
-        waiting, seen = [file["/"]], set[int]()
+        waiting, seen, count = [file["/"]], set[int](), 0
         while waiting:
             group = waiting.pop()
             if hash(group.id) in seen:  # the same for every name of a group
-                continue
+                raise FileFormatError(f"{path.name} has a group within itself, or twice; copy what you want of it.")
             seen.add(hash(group.id))
             for name in group:
+                count += 1
+                if count > MOST_LINKS:
+                    raise FileFormatError(f"{path.name} holds more than {MOST_LINKS:,} objects; copy what you want.")
                 link = group.get(name, getlink=True)
                 item = group[name] if isinstance(link, h5py.HardLink) else None
                 outward = isinstance(item, h5py.Dataset) and (item.is_virtual or item.external)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from dinr_studio.errors import FileFormatError
-from dinr_studio.io.content import Content, DatasetEntry
+from dinr_studio.io.content import Content, DatasetEntry, check_claim
 
+FORMATS = ("PNG", "JPEG", "BMP", "GIF")  # of the others some start programs
 MOST_PIXELS = 400_000_000
 
 
@@ -17,7 +18,7 @@ def list_image(path: Path) -> list[DatasetEntry]:
     """The one picture in an image file."""
     from PIL import Image
 
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         return [DatasetEntry("image", (image.height, image.width), image.mode)]
 
 
@@ -28,9 +29,10 @@ def read_image(path: Path, dataset: str | None) -> Content:
     notes: tuple[str, ...] = ()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise FileFormatError(f"{path.name} claims {image.width}x{image.height} pixels; crop or bin it first.")
+            check_claim(path, image.width * image.height // 8, compressed=True)  # of one bit each at least
             if "A" in image.mode or "transparency" in image.info:
                 notes = ("The image's transparency was left out.",)
             plain = {

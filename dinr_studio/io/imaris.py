@@ -24,6 +24,7 @@ from dinr_studio.io.hdf5_files import check_inward
 from dinr_studio.io.isolation import check_harmless
 from dinr_studio.io.positions import short_unit, spacing
 
+TRIED_WITH = ("h5py",)
 LEVEL, TIME, CHANNEL = "ResolutionLevel", "TimePoint", "Channel"
 MOST_FRAMES, MOST_CHANNELS = 100_000, 1000
 

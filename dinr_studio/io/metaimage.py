@@ -25,13 +25,14 @@ from dinr_studio.io.geometry import place
 from dinr_studio.io.isolation import DAMAGED, check_harmless
 from dinr_studio.io.optional import needed
 
+TRIED_WITH = ("SimpleITK",)
 LONGEST_HEADER = 1 << 16
 ELEMENTS = {
     "CHAR": "int8", "UCHAR": "uint8", "SHORT": "int16", "USHORT": "uint16", "INT": "int32", "UINT": "uint32",
     "LONG": "int32", "ULONG": "uint32", "LONG_LONG": "int64", "ULONG_LONG": "uint64", "FLOAT": "float32",
     "DOUBLE": "float64",
 }  # fmt: skip
-LINE = re.compile(r"[ \t]*(\w+)[ \t]*[=:][ \t]*(.*?)[ \t\r]*")
+LINE = re.compile(r"[ \t]*(\w+)[ \t]*[=:](.*)")
 AXES = {2: "yx", 3: "zyx", 4: "tzyx"}
 MOST_CHANNELS = 1024
 PIECE_BYTES = 1 << 20
@@ -113,7 +114,7 @@ def _read_header(path: Path) -> _Header:
     shape = tuple(_whole_numbers(path, fields, "DimSize"))[::-1]
     channels = _whole_numbers(path, fields, "ElementNumberOfChannels", "1")[0]
     if [len(shape)] != _whole_numbers(path, fields, "NDims") or len(shape) not in AXES or min(shape) < 1:
-        raise FileFormatError(f"{path.name} claims the sizes {shape[::-1]}; 2 to 4 positive ones can be read.")
+        raise FileFormatError(f"{path.name} claims the sizes {shape[::-1][:8]}; 2 to 4 positive ones can be read.")
     if not 1 <= channels <= MOST_CHANNELS:
         raise FileFormatError(f"{path.name} claims {channels} channels; use an intact copy.")
     element = fields.get("ElementType", "").removeprefix("MET_").removesuffix("_ARRAY")
@@ -183,9 +184,10 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
         offset += len(line) + 1
         found = LINE.fullmatch(line.decode("latin-1"))
         name = found[1] if found else ""
-        if found is None or name in fields or "\0" in found[2] or "\r" in found[2]:
+        value = found[2].strip(" \t\r") if found else ""
+        if found is None or name in fields or "\0" in value or "\r" in value:
             break
-        fields[name] = found[2]
+        fields[name] = value
         if name == "ElementDataFile":
             return fields, offset
     raise FileFormatError(f"{path.name} has no valid MetaImage header; it is damaged or not a MetaImage file.")

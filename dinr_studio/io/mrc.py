@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from dinr_studio.io.losses import lost_orientation
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
 HEADER_BYTES = 1024
+LONGEST_EXTENSION = 1 << 26  # bytes between header and values
 MODE_BYTES = {0: 1, 1: 2, 2: 4, 4: 8, 6: 2, 12: 2}
 UNREAD_MODES = (3, 101)  # complex integers, and 4-bit ones: numpy has no such types
 WRITTEN_TYPES = ("float32", "float16", "int16", "uint16", "int8")
@@ -38,8 +41,13 @@ def read_mrc(path: Path, dataset: str | None) -> Content:
 
     The centre of the first voxel lies at the header's origin, or at nstart times the voxel size where that is zero.
     """
-    _check_size(path, _read_header(path))
-    return _content(path, stored=False)
+    length = _check_size(path, _read_header(path))
+    if is_compressed(path):  # what follows the values may unpack to anything
+        with opened(path, length) as stream:
+            return _content(
+                path, lambda mrcfile: mrcfile.mrcinterpreter.MrcInterpreter(stream, permissive=True), _values
+            )
+    return _content(path, lambda mrcfile: mrcfile.open(path, permissive=True), _values)
 
 
 def map_mrc(path: Path, dataset: str | None) -> Content:
@@ -47,19 +55,30 @@ def map_mrc(path: Path, dataset: str | None) -> Content:
     if is_compressed(path):
         raise FileFormatError(f"{path.name} is compressed as a whole and larger than memory; unpack it first.")
     _check_size(path, _read_header(path), stored=True)
-    return _content(path, stored=True)
+    content = _content(
+        path,
+        lambda mrcfile: mrcfile.open(path, permissive=True, header_only=True),
+        lambda file: _left_in_file(path, file.header),
+    )
+    return replace(content, layout=Layout())
 
 
-def _content(path: Path, *, stored: bool) -> Content:
+def _values(file: Any) -> Any:
+    return file.data
+
+
+def _content(path: Path, opened_by: Callable[[Any], Any], values_of: Callable[[Any], Any]) -> Content:
+    """What mrcfile finds in a file; opened_by: its module to the file; values_of: the file to the values."""
     import mrcfile
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with mrcfile.open(path, permissive=True, header_only=stored) as file:
-            header = file.header.copy()
-            values = _left_in_file(path, header) if stored else file.data
-            stack = values is not None and len(values.shape) == 4
-            values = values if stored or values is None else np.array(values)
+        file = opened_by(mrcfile)
+        header = file.header.copy()
+        values = values_of(file)
+        stack = values is not None and len(values.shape) == 4
+        if isinstance(file, mrcfile.mrcfile.MrcFile):
+            file.close()
     notes = tuple(dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught))
     if values is None:
         raise FileFormatError(f"{path.name} is damaged: {notes[0] if notes else 'its values cannot be read'}.")
@@ -73,7 +92,6 @@ def _content(path: Path, *, stored: bool) -> Content:
         units={} if size_notes else dict.fromkeys(axes, ANGSTROM),
         dataset="density",
         notes=notes + size_notes,
-        layout=Layout() if stored else None,
     )
 
 
@@ -106,11 +124,17 @@ def _read_header(path: Path) -> Any:
     return header
 
 
-def _check_size(path: Path, header: Any, *, stored: bool = False) -> None:
-    """FileFormatError where the file is too short for the size that its header claims."""
+def _check_size(path: Path, header: Any, *, stored: bool = False) -> int:
+    """Length of header and values; FileFormatError where the file is too short for the size that its header claims."""
     voxels = int(header["nx"]) * int(header["ny"]) * int(header["nz"])
+    extended = int(header["nsymbt"])
+    if not 0 <= extended <= LONGEST_EXTENSION:
+        raise FileFormatError(f"{path.name} claims an extended header of {extended:,} bytes; use an intact copy.")
     claimed = voxels * MODE_BYTES[int(header["mode"])]
+    if not is_compressed(path):
+        claimed += HEADER_BYTES + extended
     check_claim(path, claimed, compressed=is_compressed(path), stored=stored)
+    return HEADER_BYTES + extended + voxels * MODE_BYTES[int(header["mode"])]
 
 
 def _axes(header: Any) -> str:

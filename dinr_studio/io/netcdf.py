@@ -14,14 +14,14 @@ from dinr_studio.errors import FileFormatError
 from dinr_studio.io import cf
 from dinr_studio.io.content import Content, DatasetEntry, check_claim, choose_dataset
 from dinr_studio.io.hdf5_files import check_inward
-from dinr_studio.io.isolation import check_harmless
+from dinr_studio.io.isolation import Trial, check_harmless
 from dinr_studio.io.optional import needed
 from dinr_studio.io.positions import text_of
 
 HDF5_START, CLASSIC_STARTS, START_64 = b"\x89HDF\r\n\x1a\n", (b"CDF\x01", b"CDF\x02"), b"CDF\x05"
 NASA_STARTS = (b"\xcd\xf3\x00\x01", b"\xcd\xf2\x60\x02")
 DECODINGS = ("mask_and_scale", "decode_times", "decode_timedelta", "decode_coords", "concat_characters")  # left to `cf`
-TRIED_BYTES = 1 << 28  # of values that are read when a file is tried
+TRIED_WITH = ("h5netcdf", "xarray")
 
 
 def list_netcdf(path: Path) -> list[DatasetEntry]:
@@ -48,16 +48,15 @@ def read_netcdf(path: Path, dataset: str | None) -> Content:
 def try_netcdf(path: str) -> None:
     """Touches all that reading a file would, and forgets it; see `check_harmless`."""
     check_inward(Path(path))
-    left = TRIED_BYTES
+    trial = Trial(path)
     with _groups(Path(path), "h5netcdf") as groups:
         for group in groups.values():
             for variable in group.variables.values():
-                left -= variable.size * variable.dtype.itemsize
                 try:
-                    if left > 0:
+                    if trial.allows(2 * variable.size * variable.dtype.itemsize):  # its chunks are no larger
                         variable.load()
-                except Exception:  # told when the file is read
-                    continue
+                except Exception as error:
+                    trial.take(error)
 
 
 def _is_hdf5(path: Path) -> bool:

@@ -23,7 +23,8 @@ from dinr_studio.io.hdf5_files import inward
 from dinr_studio.io.isolation import check_harmless
 from dinr_studio.io.positions import text_of
 
-DEEPEST, MOST_GROUPS = 12, 10_000
+TRIED_WITH = ("h5py",)
+DEEPEST, MOST_GROUPS = 12, 5000
 
 
 @dataclass(frozen=True)

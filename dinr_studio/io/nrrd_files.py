@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.errors import FileFormatError
 from dinr_studio.io.beside import data_file
+from dinr_studio.io.compressed import skip
 from dinr_studio.io.content import Content, DatasetEntry, check_claim
 from dinr_studio.io.nrrd_places import axes_of, nrrd_places
 from dinr_studio.io.optional import needed
@@ -150,7 +151,7 @@ def _values(header: _Header) -> NDArray[Any]:
             return values
         plain: Any = gzip.GzipFile(fileobj=file) if encoding in GZIP else bz2.BZ2File(file)
         with plain:
-            plain.read(skipped)
+            skip(plain, skipped)
             content = plain.read(math.prod(header.shape) * header.itemsize)
     values = nrrd.read_data(fields | {"encoding": "raw"}, io.BytesIO(content), index_order="C")
     return values

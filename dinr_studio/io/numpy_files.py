@@ -15,6 +15,8 @@ from dinr_studio.io.flat_file import FlatFile
 from dinr_studio.io.losses import lost_orientation
 from dinr_studio.io.writing import VolumeHeader
 
+MOST_ARRAYS = 1000  # in an NPZ file
+
 
 def list_npy(path: Path) -> list[DatasetEntry]:
     """The one array in an NPY file."""
@@ -46,6 +48,8 @@ def list_npz(path: Path) -> list[DatasetEntry]:
     """The numeric arrays in an NPZ file, by their headers."""
     entries = []
     with zipfile.ZipFile(path) as archive:
+        if len(archive.namelist()) > MOST_ARRAYS:
+            raise FileFormatError(f"{path.name} holds more than {MOST_ARRAYS:,} arrays; save the ones you want.")
         for name in archive.namelist():
             if name.endswith(".npy"):
                 with archive.open(name) as file:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dinr_studio.coordinates import Grid
-from dinr_studio.errors import ConfigError, DinrError, FileFormatError
+from dinr_studio.errors import ConfigError, DinrError, FileFormatError, plain
 from dinr_studio.io import (
     dicom,
     hdf5,
@@ -180,8 +180,13 @@ def open_volume(
     fill = content.fill if fill is None else fill
     if isinstance(values, StoredValues):
         values = replace(values, fill=fill)
-    source = Provenance(str(path.absolute()), known, kind, content.dataset, content.notes)
-    described: dict[str, Any] = {"value_unit": content.value_unit, "channel_names": names, "provenance": source}
+    source = Provenance(str(path.absolute()), known, kind, content.dataset, tuple(map(plain, content.notes)))
+    described: dict[str, Any] = {
+        "value_unit": plain(content.value_unit),
+        "channel_names": tuple(map(plain, names)),
+        "provenance": source,
+    }
+    grid = replace(grid, units=tuple(map(plain, grid.units)))
     volume: Volume = guarded(path, lambda: make_volume(values, grid, fill=fill, absent=absent, **described))
     return volume
 

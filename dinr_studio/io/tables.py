@@ -18,7 +18,7 @@ from dinr_studio.epoch import Epoch
 from dinr_studio.errors import ConfigError, DataError, DinrError, FileFormatError
 from dinr_studio.io.content import check_claim
 from dinr_studio.io.cropping import Indices, indices_on
-from dinr_studio.io.isolation import check_harmless
+from dinr_studio.io.isolation import Trial, check_harmless
 from dinr_studio.io.numpy_files import list_npz
 from dinr_studio.io.optional import needed
 from dinr_studio.io.table_columns import (
@@ -34,6 +34,7 @@ from dinr_studio.io.text_tables import text_columns
 from dinr_studio.sample_table import SampleTable
 from dinr_studio.volume import Provenance, Volume
 
+TRIED_WITH = ("pyarrow.parquet",)
 TRIED_ROWS = 1 << 20  # of a Parquet file, in a process of their own
 ROWS_AT_ONCE = 1 << 16
 COPIES = 4  # of a table that reading and binning hold at once
@@ -179,6 +180,7 @@ def parquet_columns(path: Path) -> Columns:
 
     def read(wanted: Sequence[int]) -> list[NDArray[np.float64]]:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            check_claim(path, file.metadata.num_rows * len(wanted) * 8, compressed=True)
             _check_memory(path, file.metadata.num_rows * len(wanted) * 8)
             return [_parquet_column(file, names[at], kinds[at]) for at in wanted]
 
@@ -188,12 +190,17 @@ def parquet_columns(path: Path) -> Columns:
 def try_parquet(path: str) -> None:
     """Reads what may crash on damage: all columns of the first rows."""
     parquet = needed("pyarrow.parquet", "tables", "Parquet")
-    rows = 0
-    with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
-            rows += batch.num_rows
-            if rows > TRIED_ROWS:
-                return
+    rows, trial = 0, Trial(path)
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            groups = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
+            trial.allows(max(groups, default=0))
+            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):
+                rows += batch.num_rows
+                if rows > TRIED_ROWS:
+                    return
+    except Exception as error:
+        trial.take(error)
 
 
 def _parquet_kind(kind: Any) -> Kind:

@@ -22,19 +22,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.errors import FileFormatError
-from dinr_studio.io.compressed import opened
+from dinr_studio.io.compressed import is_compressed, opened
 from dinr_studio.io.table_columns import AXIS_NAMES, Columns, Kind, plain_name
 
 LONGEST_LINE = 1 << 17  # characters
 LOOKED_AT = 200  # lines in which the data has to begin
 TYPICAL = 1000  # rows that tell numbers from text
 ROWS_AT_ONCE, TEXT_AT_ONCE = 1 << 14, 1 << 22  # of which lists of cells are made
+MOST_TEXT = 100  # times its length that a compressed table may be long
+MOST_EMPTY = 200_000  # lines together without a row
 PEEKED = 1 << 16  # bytes that tell how the text is encoded
 COMMENTS = ("#", "%")
 SEPARATORS = ("\t", ";", ",", " ")
 ABSENT = {"", "nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "nodata", "missing"}
 GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+$")  # 12,345: thousands, or a decimal comma
-WORD = re.compile(r'"[^"]*"|[^\s\[(]+(?:\s*[\[(][^\])]*[\])])?')  # `x [mm]` is one name, also between spaces
+WORD = re.compile(r'"[^"]*"|[^\s\[(]+(?:\s{0,8}[\[(][^\])]{0,80}[\])])?')  # `x [mm]` is one name, also between spaces
 
 Row = list[str]
 
@@ -62,8 +64,11 @@ def _text(path: Path) -> Iterator[TextIO]:
     """The characters of a file, decompressed and decoded as they are read."""
     with opened(path) as file:
         encoding = _encoding(path, file.read(PEEKED))
-    with opened(path) as file, io.TextIOWrapper(file, encoding=encoding, errors="replace") as text:
+    most = MOST_TEXT * path.stat().st_size + PEEKED if is_compressed(path) else None
+    with opened(path, most) as file, io.TextIOWrapper(file, encoding=encoding, errors="replace") as text:
         yield text
+        if most is not None and file.raw.left <= 0:
+            raise FileFormatError(f"{path.name} unpacks to more than {MOST_TEXT} times its length; unpack it first.")
 
 
 def _encoding(path: Path, start: bytes) -> str:
@@ -171,9 +176,7 @@ def _kind(cells: Row, separator: str) -> Kind:
 
 def _rows(path: Path, file: TextIO, layout: Layout) -> Iterator[Row]:
     """The cells of each row of data."""
-    lines = (
-        line for line in islice(_lines(path, file), layout.skipped, None) if line.strip() and line[0] not in COMMENTS
-    )
+    lines = _full(path, islice(_lines(path, file), layout.skipped, None))
     if layout.separator == " ":
         yield from (line.split() for line in lines)
         return
@@ -181,6 +184,18 @@ def _rows(path: Path, file: TextIO, layout: Layout) -> Iterator[Row]:
         yield from csv.reader(lines, delimiter=layout.separator, skipinitialspace=True)
     except csv.Error as error:
         raise FileFormatError(f"{path.name} is damaged ({error}); use an intact copy.") from error
+
+
+def _full(path: Path, lines: Iterator[str]) -> Iterator[str]:
+    """The lines that are neither empty nor comments; FileFormatError where there is no end to those."""
+    left = MOST_EMPTY
+    for line in lines:
+        if line.strip() and line[0] not in COMMENTS:
+            yield line
+            left = MOST_EMPTY
+        left -= 1
+        if left < 0:
+            raise FileFormatError(f"{path.name} has more than {MOST_EMPTY:,} empty lines together; it is damaged.")
 
 
 @dataclass

@@ -27,18 +27,14 @@ LETTERS = {"T": "t", "Z": "z", "Y": "y", "X": "x", "C": "c", "S": "c"}
 
 def list_tiff(path: Path) -> list[DatasetEntry]:
     """The image series in a TIFF file."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         return [DatasetEntry(f"series {i}", tuple(s.shape), str(s.dtype)) for i, s in enumerate(file.series)]
 
 
 def read_tiff(path: Path, dataset: str | None) -> Content:
     """One series of a TIFF file with the spacing that ImageJ or OME metadata give."""
-    import tifffile
-
     entry = choose_dataset(path, list_tiff(path), dataset)
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         series = file.series[int(entry.name.rpartition(" ")[2])]
         check_claim(path, int(series.nbytes), compressed=int(file.pages[0].compression) != 1)
         axes, kept, notes = _axes(series, path)
@@ -55,7 +51,7 @@ def map_tiff(path: Path, dataset: str | None) -> Content:
 
     entry = choose_dataset(path, list_tiff(path), dataset)
     number = int(entry.name.rpartition(" ")[2])
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         series = file.series[number]
         check_claim(path, int(series.nbytes), compressed=int(file.pages[0].compression) != 1, stored=True)
         axes, kept, notes = _axes(series, path)
@@ -70,6 +66,13 @@ def map_tiff(path: Path, dataset: str | None) -> Content:
     values = FlatFile(path, series.dataoffset, [series.shape[i] for i in kept], dtype)
     found = Content(values, axes, sizes, origins, units, channel_names=names, dataset=entry.name, notes=notes)
     return replace(found, layout=Layout())
+
+
+def _opened(path: Path) -> Any:
+    """The file alone, without others that its OME metadata may name."""
+    import tifffile
+
+    return tifffile.TiffFile(path, _multifile=False)
 
 
 def _axes(series: Any, path: Path) -> tuple[str, list[int], tuple[str, ...]]:

@@ -21,6 +21,7 @@ from dinr_studio.io.isolation import DAMAGED, check_harmless, limit_memory
 from dinr_studio.io.optional import needed
 from dinr_studio.io.vtk_header import check_legacy, read_vti_header
 
+TRIED_WITH = ("vtkmodules.vtkIOXML", "vtkmodules.vtkIOLegacy")
 CELLS = "cells/"
 MOST_EXPANSION = 16  # times a file's length that VTK may need for it, as where each digit of a text is a number
 COMPONENT_NAMES = 16  # no more are asked for

@@ -19,6 +19,7 @@ from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import check_memory
 from dinr_studio.io.flat_file import changed
 from dinr_studio.io.optional import needed
+from dinr_studio.io.zarr_bounds import COMPRESSING, SPARE, plain_codec, unpacks_within
 from dinr_studio.io.zarr_parts import ZarrParts, kept_open
 from dinr_studio.io.zarr_store import Node, ZarrStore
 
@@ -34,6 +35,8 @@ V3_TYPES = frozenset({"bool", "float16", "float32", "float64", "complex64", "com
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 }
 ABSENT = 2**64 - 1  # offset and length of an inner chunk that a shard lacks
+MOST_ABSENT = 64  # times the values stored that an array may claim
+CHECKSUMS = ("crc32c", "crc32", "adler32", "fletcher32", "jenkins_lookup3")  # of four bytes
 BLOSC_HEADER = 16  # bytes; the last four say how long the whole is
 TAKEN = "biufc"  # kinds of NumPy types that are numbers
 
@@ -234,6 +237,7 @@ def _checked_files(store: ZarrStore, array: StoredArray) -> Mapping[str, tuple[t
     files = _chunk_files(store, array)
     if not files:
         raise FileFormatError(f"No chunk of {array.name} is in {store.path.name}: its values are all missing.")
+    _check_stored(store, array, files)
     return files
 
 
@@ -242,9 +246,9 @@ def _checks(store: ZarrStore, array: StoredArray) -> list[Callable[[str, int], N
     checks: list[Callable[[str, int], None]] = []
     if set(array.codecs) <= NOT_COMPRESSING:
         checks.append(partial(_check_length, store, array))
-    if any("blosc" in name for name in array.codecs):
-        after = _after_blosc(store, array)
-        checks.append(partial(_check_blosc, store, array, after))
+    if packing := [plain_codec(name) for name in array.codecs if plain_codec(name) in COMPRESSING]:
+        after = _after_packing(store, array, packing)
+        checks.append(partial(_check_packed, store, array, packing[0], after))
     return checks
 
 
@@ -341,27 +345,43 @@ def _key(array: StoredArray, name: str) -> str:
     return f"{array.node.path}/{name}" if array.node.path else name
 
 
-def _after_blosc(store: ZarrStore, array: StoredArray) -> int:
-    """How many bytes of a checksum come after Blosc's, which must be the last codec but for that.
+def _check_stored(store: ZarrStore, array: StoredArray, files: Mapping[str, tuple[tuple[int, ...], int]]) -> None:
+    """Raises FileFormatError where a store claims a large array of which it has next to nothing."""
+    size = math.prod(array.shape) * array.dtype.itemsize
+    there = len(files) * _chunk_bytes(array)
+    if size > max(SPARE, MOST_ABSENT * there):
+        raise FileFormatError(
+            f"{array.name} in {store.path.name} claims {size:,} bytes of values, of which {there:,} are stored; "
+            "use a copy that is whole."
+        )
 
-    Only then do a chunk's own bytes say how long it claims to be.
+
+def _after_packing(store: ZarrStore, array: StoredArray, packing: list[str]) -> int:
+    """How many bytes of a checksum come after what is packed, which must be by the last codec but for that.
+
+    Only then do a chunk's own bytes say what it unpacks to.
     """
-    chain = list(array.sharding.codecs if array.sharding else array.codecs)
-    after = 4 if chain[-1] == "crc32c" else 0
+    chain = [plain_codec(name) for name in (array.sharding.codecs if array.sharding else array.codecs)]
+    after = 4 if chain[-1] in CHECKSUMS else 0
     chain = chain[:-1] if after else chain
-    if "blosc" not in chain[-1] or sum("blosc" in name for name in array.codecs) > 1:
-        raise FileFormatError(f"{array.name} in {store.path.name} uses Blosc within other codecs, which is not read.")
+    if not chain or chain[-1] not in COMPRESSING or len(packing) > 1:
+        raise FileFormatError(
+            f"{array.name} in {store.path.name} uses {packing[0]} within other codecs, which is not read."
+        )
     return after
 
 
-def _check_blosc(store: ZarrStore, array: StoredArray, after: int, name: str, length: int) -> None:
-    """Raises FileFormatError where a chunk claims another length than it has: the library for Blosc reads past its end.
+def _check_packed(store: ZarrStore, array: StoredArray, codec: str, after: int, name: str, length: int) -> None:
+    """Raises FileFormatError where a chunk unpacks to more than its values, or says another length than it has.
 
-    after: see `_after_blosc`.
+    Of a chunk that claims another length than it has, the library for Blosc reads past the end. after: see
+    `_after_packing`.
     """
+    claimed = math.prod(array.sharding.inner if array.sharding else array.chunks) * array.dtype.itemsize
     for start, size in _pieces(store, array, name, length):
-        head = store.tail(_key(array, name), start, BLOSC_HEADER)
-        if len(head) < BLOSC_HEADER or int.from_bytes(head[12:], "little") != size - after:
+        packed = store.tail(_key(array, name), start, BLOSC_HEADER if codec == "blosc" else size)
+        short = codec == "blosc" and int.from_bytes(packed[12:16], "little") != size - after
+        if short or not unpacks_within(codec, packed, claimed):
             raise FileFormatError(
                 f"The chunk {name} of {array.name} in {store.path.name} is truncated or damaged; use a copy."
             )
@@ -376,4 +396,9 @@ def _pieces(store: ZarrStore, array: StoredArray, name: str, length: int) -> lis
         raise FileFormatError(f"{array.name} in {store.path.name} has an index that is encoded; it is not read.")
     inner = tuple(-(-n // c) for n, c in zip(array.chunks, sharding.inner, strict=True))
     index = _index(store, array, name, length, inner).reshape(-1, 2)
-    return [(int(start), int(size)) for start, size in index[index[:, 0] != ABSENT]]
+    pieces = [(int(start), int(size)) for start, size in index[index[:, 0] != ABSENT]]
+    if any(start + size > length for start, size in pieces):
+        raise FileFormatError(
+            f"The chunk {name} of {array.name} in {store.path.name} is truncated or damaged; use a copy."
+        )
+    return pieces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from dinr_studio.errors import FileFormatError
 from dinr_studio.io.folders import ZARR_MARKS
 from dinr_studio.io.optional import needed
 
-MOST_JSON = 64 << 20  # bytes of one metadata file
+MOST_JSON = 8 << 20  # bytes of metadata, in one file and in all
 DEEPEST, MOST_OBJECTS = 16, 10_000
 
 
@@ -64,6 +65,7 @@ class FolderStore:
         if not os.path.lexists(file):
             return None
         _refuse_links(self.path, file)
+        _refuse_oddities(self.path, file)
         if not file.is_file():
             return None
         _check_length(self.path, key, file.stat().st_size)
@@ -109,6 +111,7 @@ def _lengths(store: Path, folder: str, prefix: str) -> Iterator[tuple[str, int]]
             if entry.is_dir(follow_symlinks=False):
                 yield from _lengths(store, entry.path, f"{prefix}{entry.name}/")
             else:
+                _refuse_oddities(store, Path(entry.path))
                 yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=False).st_size
 
 
@@ -118,6 +121,13 @@ def _refuse_links(store: Path, file: Path) -> None:
         if file.is_symlink():
             raise _link(store, file)
         file = file.parent
+
+
+def _refuse_oddities(store: Path, file: Path) -> None:
+    """Raises FileFormatError where something is neither a file nor a folder: a pipe or a device may never end."""
+    kind = os.lstat(file).st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise FileFormatError(f"{file.relative_to(store)} in {store.name} is no plain file; copy the store without it.")
 
 
 def _link(store: Path, file: Path) -> FileFormatError:
@@ -180,25 +190,25 @@ def _check_length(store: Path, key: str, length: int) -> None:
         raise FileFormatError(f"{key} in {store.name} is {length:,} bytes long, too long for metadata; it is damaged.")
 
 
-def metadata(store: ZarrStore, key: str) -> dict[str, Any] | None:
-    """The JSON object under a key, or None where there is none; FileFormatError where it is something else."""
+def metadata(store: ZarrStore, key: str) -> tuple[dict[str, Any] | None, int]:
+    """The JSON object under a key, or None where there is none, and its length; FileFormatError where it is no such."""
     content = store.content(key)
     if content is None:
-        return None
+        return None, 0
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{key} in {store.path.name} is no JSON ({error}); use an intact copy.") from error
     if not isinstance(found, dict):
         raise FileFormatError(f"{key} in {store.path.name} is no JSON object; use an intact copy.")
-    return found
+    return found, len(content)
 
 
 class Node:
-    """A group or an array: its path in the store, its metadata as it stands there, and its attributes."""
+    """A group or an array: its path in the store, its metadata as it stands there, its attributes, and their length."""
 
-    def __init__(self, path: str, metadata: dict[str, Any], attributes: dict[str, Any]) -> None:
-        self.path, self.metadata, self.attributes = path, metadata, attributes
+    def __init__(self, path: str, metadata: dict[str, Any], attributes: dict[str, Any], length: int = 0) -> None:
+        self.path, self.metadata, self.attributes, self.length = path, metadata, attributes, length
 
     @property
     def is_array(self) -> bool:
@@ -213,11 +223,16 @@ class Node:
 def nodes(store: ZarrStore) -> Iterator[Node]:
     """All groups and arrays of a store, parents before children; FileFormatError where their metadata is damaged."""
     waiting = [("", 0)]
-    count = 0
+    count, left = 0, MOST_JSON
     while waiting and count < MOST_OBJECTS:
         path, depth = waiting.pop()
         count += 1
         node = node_at(store, path)
+        left -= node.length
+        if left < 0:
+            raise FileFormatError(
+                f"{store.path.name} has more than {MOST_JSON:,} bytes of metadata; open a part of it."
+            )
         yield node
         if not node.is_array and depth < DEEPEST:
             below = [f"{path}/{name}" if path else name for name in store.children(path)]
@@ -227,11 +242,15 @@ def nodes(store: ZarrStore) -> Iterator[Node]:
 def node_at(store: ZarrStore, path: str) -> Node:
     """The group or array at a path; a folder that says nothing counts as a group without attributes."""
     prefix = f"{path}/" if path else ""
-    found = metadata(store, f"{prefix}zarr.json")
+    found, length = metadata(store, f"{prefix}zarr.json")
     if found is not None:
-        return Node(path, found, _mapping(found.get("attributes")))
-    found = metadata(store, f"{prefix}.zarray") or metadata(store, f"{prefix}.zgroup") or {}
-    return Node(path, found, metadata(store, f"{prefix}.zattrs") or {})
+        return Node(path, found, _mapping(found.get("attributes")), length)
+    for name in (".zarray", ".zgroup"):
+        found, length = metadata(store, prefix + name)
+        if found:
+            break
+    attributes, more = metadata(store, f"{prefix}.zattrs")
+    return Node(path, found or {}, attributes or {}, length + more)
 
 
 def _mapping(found: Any) -> dict[str, Any]:

@@ -35,8 +35,7 @@ def slice_picture(
     axis: the axis the slice is across (the first spatial one by default; none in 2D). index: which slice (the middle
     one by default); time stands at its middle frame. Raises ConfigError or OutputError.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from matplotlib import rc_context
 
     if path.suffix.lower() not in FORMATS:
         raise OutputError(f"{path.name} is no picture's name; end it in {', '.join(FORMATS)}.")
@@ -46,6 +45,17 @@ def slice_picture(
         raise ConfigError(f"Channel {channel} does not exist; the volume has channels 0 to {volume.channels - 1}.")
     start, where = _place(volume.grid, axis, index)
     panes, plane = _panes(volume, field, start, channel)
+    with rc_context({"text.parse_math": False}):  # names and units come from files, and $ means nothing there
+        figure = _figure(volume, panes, plane, where)
+        with atomic_output(path, force=force) as temporary:
+            figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())
+
+
+def _figure(volume: Volume, panes: list[NDArray[np.float64]], plane: Grid, where: str) -> Any:
+    """Data, field and residual side by side."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     extent = [e / 2 for e in plane.extent[-2:]]
     aspect = extent[0] / extent[1]
     figure = Figure(figsize=(13.5, max(3.0, min(9.0, 1.3 + 3.2 * aspect))), layout="constrained")
@@ -61,8 +71,7 @@ def slice_picture(
         _draw(figure, pane, plane, values, title, least, greatest, colours, volume.value_unit)
     _scale_bar(axes[0], plane)
     figure.suptitle(_title(volume, where, panes), fontsize=11)
-    with atomic_output(path, force=force) as temporary:
-        figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())
+    return figure
 
 
 def _place(grid: Grid, axis: str | None, index: int | None) -> tuple[dict[int, int], str]:

@@ -65,6 +65,8 @@ def check_not_data(run: Run, path: Path) -> None:
 
 
 def _exists(path: Path) -> bool:
+    if str(path).startswith(("//", "\\\\")):  # a share of another machine is asked for by the user alone
+        return False
     try:
         return path.exists() or (is_pattern(path) and path.parent.exists())
     except (OSError, ValueError):  # no system allows such a name

@@ -12,8 +12,9 @@ Layout, format version 3 (2 is the same without blocks, 1 also without `steps` a
     /history/COLUMN       float64, one value for each look
 
 There are numbers only: no pickled objects, no references, no links, no strings of variable length. The seal tells a
-damaged file before HDF5's library, which damage can crash, sees it. A sealed file too is looked through before any
-memory is taken for it, and refused in words where it is not that.
+damaged file before HDF5's library, which damage can crash, sees it. A sealed file that this process did not write is
+tried in a process of its own, looked through before any memory is taken for it, and refused in words where it is not
+that.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from dinr_studio.config import MOST_STEPS, STEPS
 from dinr_studio.errors import DinrError, RunFileError
 from dinr_studio.io.atomic import atomic_output
 from dinr_studio.io.hdf5_files import hdf5_output
+from dinr_studio.io.isolation import check_harmless, trust
 from dinr_studio.training.run import History, Run, TrainerState
 from dinr_studio.training.run_description import Description
 
@@ -44,6 +46,7 @@ MOST_BYTES = 8 << 30
 MOST_INFLATION = 1100  # gzip can't shrink further; a file that claims more is not honest
 MOST_OBJECTS, DEEPEST = 20_000, 5
 FILTERS = {"gzip", None}
+TRIED_BY, TRIED_IN = "dinr_studio.io.hdf5", "try_hdf5"  # in a process that needs no torch
 ADAM_KINDS, MUON_KIND = {"step", "exp_avg", "exp_avg_sq"}, "momentum_buffer"
 
 
@@ -53,6 +56,7 @@ def write_run(run: Run, path: Path) -> None:
         with hdf5_output(temporary, userblock_size=SEAL_BYTES) as file:
             _write_contents(run, file)
         seal(temporary, VERSION_WITHOUT_BLOCKS if run.partition is None else VERSION)
+    trust(path)
 
 
 def seal(path: Path, version: int = VERSION) -> None:
@@ -131,6 +135,7 @@ class _opened:  # noqa: N801  (a context manager, used as a function is)
         self.file = None
         try:
             _check_seal(self.path)
+            check_harmless(self.path, TRIED_BY, TRIED_IN)
             self.file = h5py.File(self.path, "r")
             _look_through(self.path, self.file, self.path.stat().st_size)
             return self.file

@@ -134,7 +134,7 @@ def test_a_file_that_crashes_the_library_is_refused_in_words(tmp_path, monkeypat
         open_volume(path)
     monkeypatch.setattr(isolation, "TRY", "import time; time.sleep(60)")
     monkeypatch.setattr(isolation, "LONGEST", 0.5)
-    isolation._is_harmless.cache_clear()
+    isolation._harmful.cache_clear()
     with pytest.raises(FileFormatError, match="the library for it"):
         open_volume(path)
 

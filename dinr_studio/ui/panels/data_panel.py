@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from dinr_studio.channels import COLOUR, label_of
 from dinr_studio.coordinates import TIME_AXIS
-from dinr_studio.errors import DinrError
+from dinr_studio.errors import DinrError, plain
 from dinr_studio.ui.colours import COLORMAPS, number, with_unit
 from dinr_studio.ui.edits import LimitsEdit, VoxelSizeEdit
 from dinr_studio.ui.panels.mask_row import MaskRow
@@ -69,6 +69,7 @@ class DataPanel(QWidget):
         form.setVerticalSpacing(3)
         for name in ("File", "Shape", "Type", "Size", "Range", "Missing", "Source"):
             label = QLabel("–")
+            label.setTextFormat(Qt.TextFormat.PlainText)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             label.setWordWrap(True)
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -202,7 +203,7 @@ class DataPanel(QWidget):
         alike = len(set(grid.units)) == 1
         name = Path(volume.provenance.file).name
         self._state("File", name + (f"  ({volume.provenance.dataset})" if volume.provenance.dataset else ""))
-        self.facts["File"].setToolTip(volume.provenance.file)
+        self.facts["File"].setToolTip(plain(volume.provenance.file))
         self._state("Shape", " × ".join(f"{axis} {n}" for axis, n in zip(grid.axes, grid.shape, strict=True)))
         samples = "" if volume.samples is None else f" of {volume.samples.count:,} samples"
         self._state("Type", f"{volume.values.dtype}, {grid.size:,} voxels{samples}")

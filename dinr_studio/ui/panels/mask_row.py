@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QUndoStack
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from dinr_studio.errors import plain
 from dinr_studio.ui.edits import MaskEdit
 from dinr_studio.ui.opening import Masked
 from dinr_studio.ui.studio import Studio
@@ -54,7 +55,7 @@ class MaskRow(QWidget):
         """Shows the present mask; a fit in progress keeps its own, and scattered samples take none."""
         mask, free = str(self._studio.options.get("mask") or ""), self._studio.takes_mask
         self.name.setText(Path(mask).name or NONE)
-        self.name.setToolTip(mask)
+        self.name.setToolTip(plain(mask))
         self.choose.setEnabled(free)
         self.remove.setEnabled(free and bool(mask))
 

@@ -1,0 +1,248 @@
+"""The promises of resources/docs/security.md, each tested by the test of its number."""
+
+import json
+import os
+import pickle
+import re
+import sys
+
+import driver
+import h5py
+import lies
+import numpy as np
+import pytest
+import seeds
+from PIL import Image
+
+from dinr_studio.cli.app import run as run_command
+from dinr_studio.errors import DinrError, FileFormatError, RunFileError, plain
+from dinr_studio.io import isolation, open_volume
+from dinr_studio.training.run_data import volume_of
+from dinr_studio.training.run_file import read_run
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="watches processes as Linux tells of them")
+BENT = "\x1b[2J\x1b]0;owned\x07 <img src='//server/x'> $\\frac{$ \u202e"
+
+
+def lies_with(*words):
+    """Names of lies that have one of some words in them."""
+    return [name for name in lies.LIES if any(word in name for word in words)]
+
+
+class Canary:
+    """Leaves a file behind where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+@pytest.fixture(scope="module")
+def run_path(tmp_path_factory):
+    return seeds.SEEDS["run"](tmp_path_factory.mktemp("run"))
+
+
+def pickled_npy(folder, canary):
+    np.save(folder / "a.npy", np.array([Canary(canary)] * 4, dtype=object), allow_pickle=True)
+    return folder / "a.npy"
+
+
+def pickled_npz(folder, canary):
+    np.savez(folder / "a.npz", d=np.array([Canary(canary)] * 4, dtype=object))
+    return folder / "a.npz"
+
+
+def pickled_store(folder, canary):
+    path = seeds.SEEDS["Zarr 2"](folder)
+    metadata = json.loads((path / ".zarray").read_text())
+    (path / ".zarray").write_text(json.dumps(metadata | {"compressor": {"id": "pickle"}}))
+    (path / "0.0.0").write_bytes(pickle.dumps(Canary(canary)))
+    return path
+
+
+def pickled_run(folder, canary):
+    (folder / "a.dinr").write_bytes(pickle.dumps(Canary(canary)))
+    return folder / "a.dinr"
+
+
+@pytest.mark.parametrize("make", [pickled_npy, pickled_npz, pickled_store, pickled_run])
+def test_1_nothing_pickled_is_loaded(make, tmp_path, one):
+    path = make(tmp_path, tmp_path / "canary")
+    answer = one.ask("run" if path.suffix == ".dinr" else "volume", path)
+    assert (answer["end"], answer["deeds"]) == ("refused", [])
+    assert not (tmp_path / "canary").exists()
+
+
+def test_1_the_canary_would_sing(tmp_path):
+    pickle.loads(pickle.dumps(Canary(tmp_path / "canary"))).close()
+    assert (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.bmp"])
+def test_2_postscript_is_no_picture_whatever_its_name(name, tmp_path, one):
+    Image.new("L", (9, 9)).save(tmp_path / "x.eps")
+    (tmp_path / "x.eps").rename(tmp_path / name)
+    answer = one.ask("volume", tmp_path / name)
+    assert (answer["end"], answer["deeds"]) == ("refused", [])
+
+
+def test_2_the_only_process_is_python_that_tries_the_file(tmp_path, monkeypatch):
+    commands = []
+    real = isolation.subprocess.run
+    monkeypatch.setattr(
+        isolation.subprocess, "run", lambda command, **o: commands.append(command) or real(command, **o)
+    )
+    open_volume(seeds.SEEDS["HDF5"](tmp_path))
+    (command,) = commands
+    assert command[:3] == [sys.executable, "-c", isolation.TRY]
+    assert command[4:] == ["dinr_studio.io.hdf5", "try_hdf5"]
+
+
+def test_3_addresses_are_no_files(tmp_path, one):
+    for address in ("http://localhost:9/a.nii", "s3://bucket/a.zarr", "https://localhost/a.h5"):
+        with pytest.raises(FileFormatError, match="does not exist"):
+            open_volume(address)
+    for i, name in enumerate(lies_with("address", "document type", "share", "outer entity")):
+        (tmp_path / str(i)).mkdir()
+        assert one.ask("volume", lies.LIES[name](tmp_path / str(i)))["deeds"] == []
+
+
+@pytest.mark.parametrize("share", ["//server/share/v.npy", "\\\\server\\share\\v.npy"])
+def test_3_a_share_that_a_run_file_names_is_not_looked_up(share, run_path, tmp_path, monkeypatch):
+    path = tmp_path / "b.dinr"
+    path.write_bytes(run_path.read_bytes())
+    with h5py.File(path, "r+") as file:
+        described = json.loads(file["description"][...].tobytes())
+        described["provenance"]["file"] = share
+        del file["description"]
+        file["description"] = np.frombuffer(json.dumps(described).encode(), dtype=np.uint8)
+    path.write_bytes(seeds.seal(path.read_bytes()))
+    run = read_run(path)
+    looked = []
+    real = os.stat
+    monkeypatch.setattr(os, "stat", lambda place, **o: looked.append(str(place)) or real(place, **o))
+    with pytest.raises(RunFileError, match="--data FILE"):
+        volume_of(run, path)
+    assert not [place for place in looked if place.startswith(("//", "\\\\"))]
+
+
+def test_4_companions_of_an_ome_tiff_are_not_opened(tmp_path):
+    volume = open_volume(lies.LIES["OME-TIFF of other files"](tmp_path))
+    assert volume.values.max() == 59  # the values of the file itself; the other one's go to 159
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in lies.LIES if "external" in name or "virtual" in name or "names a" in name]
+)
+def test_4_files_lead_nowhere_else(name, tmp_path, one):
+    answer = one.ask("volume", lies.LIES[name](tmp_path))
+    assert answer["end"] == "refused"
+
+
+@pytest.mark.parametrize("name", ["HDF5", "NIfTI", "NRRD", "OME", "Zarr"])
+def test_5_an_export_writes_where_it_was_told_and_nowhere_else(name, tmp_path, one):
+    path = {
+        "HDF5": lambda: bent_hdf5(tmp_path),
+        "OME": lambda: seeds.SEEDS["TIFF"](tmp_path),
+    }.get(name, lambda: seeds.SEEDS[name](tmp_path))()
+    answer = one.ask("export", path)
+    assert (answer["end"], answer["deeds"]) == ("value", [])
+    assert {other.name.partition(".")[0] for other in tmp_path.iterdir()} == {path.name.partition(".")[0], "out"}
+
+
+def test_5_opening_writes_nothing(tmp_path, one):
+    path = seeds.SEEDS["NeXus"](tmp_path)
+    path.chmod(0o444)
+    tmp_path.chmod(0o555)
+    assert one.ask("volume", path)["deeds"] == []
+    assert [other.name for other in tmp_path.iterdir()] == [path.name]
+    tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize("name", lies_with("pipe", "device", "loop"))
+def test_6_nothing_waits_for_ever(name, tmp_path, one):
+    assert driver.fault_in(one.ask("volume", lies.LIES[name](tmp_path)), driver.HANGING) == ""
+
+
+@pytest.mark.parametrize("deed", ["os.abort()", "ctypes.string_at(1)", "sys.exit(70)"])
+def test_7_what_crashes_a_library_is_told_in_words(deed, tmp_path, monkeypatch):
+    path = seeds.SEEDS["HDF5"](tmp_path)
+    monkeypatch.setattr(isolation, "TRY", f"import ctypes, os, sys; {deed}")
+    with pytest.raises(FileFormatError, match="in a way that the library for it fails at"):
+        open_volume(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["HDF5 gzip bomb", "Zarr zstd bomb", "DICOM deflate bomb", "NIfTI 10^12 voxels", "VTI 10^12 points"]
+)
+def test_8_memory_follows_what_a_file_holds(name, tmp_path, one):
+    answer = one.ask("volume", lies.LIES[name](tmp_path))
+    assert answer["beyond"] < driver.MOST_BEYOND + 8 * answer["held"]
+
+
+def test_9_trying_a_file_ends_by_the_processor_s_time(tmp_path, monkeypatch):
+    assert isolation.SPARE_SECONDS + 1 <= driver.MOST_SECONDS
+    path = seeds.SEEDS["HDF5"](tmp_path)
+    endless = "limit_time(0, -0.5); exec('while True: pass')"
+    code = isolation.TRY.replace("attempt; attempt(sys.argv[2:])", f"limit_time; {endless}")
+    monkeypatch.setattr(isolation, "TRY", code)
+    with pytest.raises(FileFormatError, match="fails at"):
+        open_volume(path)
+
+
+def bent_hdf5(folder):
+    """A volume whose texts are meant for a terminal, a window or a picture."""
+    with h5py.File(folder / "a.h5", "w") as file:
+        file["d"] = seeds.ramp()
+        file["d"].attrs.update({"units": BENT, "axis_units": BENT, "voxel_size": 2.0, "channel_names": [BENT]})
+    return folder / "a.h5"
+
+
+def test_10_texts_from_files_are_plain(tmp_path, capsys):
+    volume = open_volume(bent_hdf5(tmp_path))
+    shown = [
+        volume.value_unit,
+        *volume.grid.units,
+        *volume.channel_names,
+        *volume.provenance.notes,
+        str(DinrError(BENT)),
+    ]
+    assert shown[0]
+    for text in shown:
+        assert text.isprintable()
+        assert not re.search("<[a-z]", text)
+    assert run_command(["info", str(tmp_path / "a.h5")]) == 0
+    assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())
+    assert plain("3 < 4 µm, 5 Å") == "3 < 4 µm, 5 Å"
+
+
+def test_10_formulas_in_texts_are_not_typeset(tmp_path, run_path, capsys):
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["d"] = seeds.ramp(np.float32, (4, 4, 4)) ** 1.1
+        file["d"].attrs["units"] = "$\\frac{$"
+    status = run_command(
+        ["fit", str(tmp_path / "v.h5"), "-o", str(tmp_path / "b.dinr"), "--preset", "quick", "--set", "max_epochs=1",
+         "--set", "width=8"]
+    )  # fmt: skip
+    assert status == 0, capsys.readouterr().err
+    assert run_command(["slice", str(tmp_path / "b.dinr"), "-o", str(tmp_path / "p.png")]) == 0, capsys.readouterr().err
+
+
+def test_11_a_refusal_is_one_sentence_and_status_2(tmp_path, capsys):
+    for name in ("NPY negative", "NRRD negative", "MRC mode 99", "TIFF 10^12 pixels"):
+        place = tmp_path / name
+        place.mkdir()
+        assert run_command(["info", str(lies.LIES[name](place))]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert said.startswith("dinr-studio: ")
+
+
+def test_every_promise_has_a_test_and_every_test_a_promise(root):
+    page = (root / "resources" / "docs" / "security.md").read_text()
+    promised = {int(number) for number in re.findall(r"^(\d+)\. \*\*", page, re.MULTILINE)}
+    tested = {int(match[1]) for name in globals() if (match := re.match(r"test_(\d+)_", name))}
+    assert promised == tested
+    assert len(promised) > 9

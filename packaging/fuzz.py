@@ -35,19 +35,11 @@ TARGETS = {  # names of the files that inputs become; a store and a pair of file
     "VTI": "a.vti", "VTK": "a.vtk", "CSV": "a.csv", "Parquet": "a.parquet", "series": "s1.png", "run": "a.dinr",
 }  # fmt: skip
 APART = ("Zarr zip", "NRRD pair", "MetaImage pair")  # targets of a reader that has another one as well
-GUIDING = [
-    "dinr_studio",
-    "mrcfile",
-    "nrrd",
-    "nibabel",
-    "tifffile",
-    "pydicom",
-    "zarr",
-    "h5netcdf",
-    "PIL",
-    "zipfile",
-    "csv",
-]
+GUIDING = {  # libraries in Python that guide as well; our own modules always do
+    "MRC": ["mrcfile"], "TIFF": ["tifffile"], "NPZ": ["zipfile"], "image": ["PIL"], "series": ["PIL"],
+    "Zarr": ["zarr"], "Zarr zip": ["zarr", "zipfile"], "NetCDF": ["h5netcdf"], "DICOM": ["pydicom"],
+    "NIfTI": ["nibabel"], "NRRD": ["nrrd"], "NRRD pair": ["nrrd"],
+}  # fmt: skip
 CUT = b"\n<<>>\n"  # between the metadata and the chunk of a store
 LONGEST, HANGING = 1 << 15, 30  # bytes of an input; seconds
 
@@ -119,15 +111,15 @@ def fuzz(target: str, folder: Path, seconds: int) -> None:
     """Fuzzes one target in this process until the time is up; never returns."""
     import atheris
 
-    with atheris.instrument_imports(include=GUIDING):
+    libraries = tuple(GUIDING.get(target, ()))
+    with atheris.instrument_imports(include=["dinr_studio", *libraries]):
         import opener
         from driver import fault_in
 
         from dinr_studio.io import isolation
 
+        opener.load_all(("dinr_studio.io.reading", *libraries, *(opener.OF_RUNS if target == "run" else ())))
         isolation.start = opener.forked
-        import dinr_studio.io.reading
-        import dinr_studio.training.run_file  # noqa: F401
     corpus, findings, scratch = folder / "corpus", folder / "findings", folder / "scratch"
     for place in (findings, scratch):
         place.mkdir(parents=True, exist_ok=True)

@@ -47,8 +47,6 @@ def read_tiff(path: Path, dataset: str | None) -> Content:
 
 def map_tiff(path: Path, dataset: str | None) -> Content:
     """As `read_tiff`, with the values left in the file; FileFormatError where they lie there in no single run."""
-    import tifffile
-
     entry = choose_dataset(path, list_tiff(path), dataset)
     number = int(entry.name.rpartition(" ")[2])
     with _opened(path) as file:

@@ -131,10 +131,10 @@ def _check_size(path: Path, header: Any, *, stored: bool = False) -> int:
     if not 0 <= extended <= LONGEST_EXTENSION:
         raise FileFormatError(f"{path.name} claims an extended header of {extended:,} bytes; use an intact copy.")
     claimed = voxels * MODE_BYTES[int(header["mode"])]
-    if not is_compressed(path):
-        claimed += HEADER_BYTES + extended
     check_claim(path, claimed, compressed=is_compressed(path), stored=stored)
-    return HEADER_BYTES + extended + voxels * MODE_BYTES[int(header["mode"])]
+    if not is_compressed(path):
+        check_claim(path, HEADER_BYTES + extended + claimed, compressed=False, stored=stored)
+    return HEADER_BYTES + extended + claimed
 
 
 def _axes(header: Any) -> str:

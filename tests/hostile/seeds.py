@@ -377,10 +377,11 @@ def seal(raw: bytes) -> bytes:
     """A run file's body with the seal that fits it, as somebody with bad intentions could make it."""
     import hashlib
 
-    from dinr_studio.training.run_file import FORMAT, SEAL_BYTES, VERSION
+    from dinr_studio.training.run_file import FORMAT, SEAL, SEAL_BYTES, VERSION
 
-    body = raw[SEAL_BYTES:]
-    return f"{FORMAT} {VERSION} {hashlib.sha256(body).hexdigest()}\n".encode().ljust(SEAL_BYTES, b"\0") + body
+    body, found = raw[SEAL_BYTES:], SEAL.match(raw)
+    version = int(found[1]) if found else VERSION
+    return f"{FORMAT} {version} {hashlib.sha256(body).hexdigest()}\n".encode().ljust(SEAL_BYTES, b"\0") + body
 
 
 @seed("run")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from seeds import SEEDS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux tells it")
-USUAL = 4
+USUAL = 3
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", USUAL))
 MOST_SECONDS = driver.MOST_SECONDS if EXAMPLES > USUAL else math.inf
 

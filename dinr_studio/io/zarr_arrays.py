@@ -19,7 +19,7 @@ from dinr_studio.errors import FileFormatError
 from dinr_studio.io.content import check_memory
 from dinr_studio.io.flat_file import changed
 from dinr_studio.io.optional import needed
-from dinr_studio.io.zarr_bounds import COMPRESSING, SPARE, plain_codec, unpacks_within
+from dinr_studio.io.zarr_bounds import CHECKSUMS, COMPRESSING, SPARE, plain_codec, unpacks_within
 from dinr_studio.io.zarr_parts import ZarrParts, kept_open
 from dinr_studio.io.zarr_store import Node, ZarrStore
 
@@ -36,7 +36,6 @@ V3_TYPES = frozenset({"bool", "float16", "float32", "float64", "complex64", "com
 }
 ABSENT = 2**64 - 1  # offset and length of an inner chunk that a shard lacks
 MOST_ABSENT = 64  # times the values stored that an array may claim
-CHECKSUMS = ("crc32c", "crc32", "adler32", "fletcher32", "jenkins_lookup3")  # of four bytes
 BLOSC_HEADER = 16  # bytes; the last four say how long the whole is
 TAKEN = "biufc"  # kinds of NumPy types that are numbers
 
@@ -365,9 +364,8 @@ def _after_packing(store: ZarrStore, array: StoredArray, packing: list[str]) -> 
     after = 4 if chain[-1] in CHECKSUMS else 0
     chain = chain[:-1] if after else chain
     if not chain or chain[-1] not in COMPRESSING or len(packing) > 1:
-        raise FileFormatError(
-            f"{array.name} in {store.path.name} uses {packing[0]} within other codecs, which is not read."
-        )
+        what = f"uses {packing[0]} within other codecs"
+        raise FileFormatError(f"{array.name} in {store.path.name} {what}, which is not read.")
     return after
 
 
@@ -382,9 +380,7 @@ def _check_packed(store: ZarrStore, array: StoredArray, codec: str, after: int, 
         packed = store.tail(_key(array, name), start, BLOSC_HEADER if codec == "blosc" else size)
         short = codec == "blosc" and int.from_bytes(packed[12:16], "little") != size - after
         if short or not unpacks_within(codec, packed, claimed):
-            raise FileFormatError(
-                f"The chunk {name} of {array.name} in {store.path.name} is truncated or damaged; use a copy."
-            )
+            raise _damaged(store, array, name)
 
 
 def _pieces(store: ZarrStore, array: StoredArray, name: str, length: int) -> list[tuple[int, int]]:
@@ -398,7 +394,11 @@ def _pieces(store: ZarrStore, array: StoredArray, name: str, length: int) -> lis
     index = _index(store, array, name, length, inner).reshape(-1, 2)
     pieces = [(int(start), int(size)) for start, size in index[index[:, 0] != ABSENT]]
     if any(start + size > length for start, size in pieces):
-        raise FileFormatError(
-            f"The chunk {name} of {array.name} in {store.path.name} is truncated or damaged; use a copy."
-        )
+        raise _damaged(store, array, name)
     return pieces
+
+
+def _damaged(store: ZarrStore, array: StoredArray, name: str) -> FileFormatError:
+    return FileFormatError(
+        f"The chunk {name} of {array.name} in {store.path.name} is truncated or damaged; use a copy."
+    )

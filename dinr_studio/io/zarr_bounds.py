@@ -12,6 +12,7 @@ from typing import Any
 from dinr_studio.io.compressed import PIECE_BYTES, unpacked_length
 
 COMPRESSING = frozenset({"zlib", "gzip", "bz2", "lzma", "blosc", "zstd", "lz4"})
+CHECKSUMS = ("crc32c", "crc32", "adler32", "fletcher32", "jenkins_lookup3")  # of four bytes
 SLACK = 16  # times the length of a chunk's values that a filter may make of them
 SPARE = 128 << 20  # bytes that nobody minds
 DEFLATED_MOST = 1033  # times its length that deflate unpacks to at most

@@ -242,9 +242,7 @@ def _checked_files(store: ZarrStore, array: StoredArray) -> Mapping[str, tuple[t
 
 def _checks(store: ZarrStore, array: StoredArray) -> list[Callable[[str, int], None]]:
     """What is asked of a chunk's file, by its name and length, before the library reads it."""
-    checks: list[Callable[[str, int], None]] = []
-    if set(array.codecs) <= NOT_COMPRESSING:
-        checks.append(partial(_check_length, store, array))
+    checks = [partial(_check_length, store, array)] if set(array.codecs) <= NOT_COMPRESSING else []
     if packing := [plain_codec(name) for name in array.codecs if plain_codec(name) in COMPRESSING]:
         after = _after_packing(store, array, packing)
         checks.append(partial(_check_packed, store, array, packing[0], after))
@@ -349,10 +347,8 @@ def _check_stored(store: ZarrStore, array: StoredArray, files: Mapping[str, tupl
     size = math.prod(array.shape) * array.dtype.itemsize
     there = len(files) * _chunk_bytes(array)
     if size > max(SPARE, MOST_ABSENT * there):
-        raise FileFormatError(
-            f"{array.name} in {store.path.name} claims {size:,} bytes of values, of which {there:,} are stored; "
-            "use a copy that is whole."
-        )
+        what = f"claims {size:,} bytes of values, of which {there:,} are stored"
+        raise FileFormatError(f"{array.name} in {store.path.name} {what}; use a copy that is whole.")
 
 
 def _after_packing(store: ZarrStore, array: StoredArray, packing: list[str]) -> int:
@@ -372,8 +368,7 @@ def _after_packing(store: ZarrStore, array: StoredArray, packing: list[str]) -> 
 def _check_packed(store: ZarrStore, array: StoredArray, codec: str, after: int, name: str, length: int) -> None:
     """Raises FileFormatError where a chunk unpacks to more than its values, or says another length than it has.
 
-    Of a chunk that claims another length than it has, the library for Blosc reads past the end. after: see
-    `_after_packing`.
+    Of such a chunk the library for Blosc reads past the end. after: see `_after_packing`.
     """
     claimed = math.prod(array.sharding.inner if array.sharding else array.chunks) * array.dtype.itemsize
     for start, size in _pieces(store, array, name, length):

@@ -242,7 +242,8 @@ def _checked_files(store: ZarrStore, array: StoredArray) -> Mapping[str, tuple[t
 
 def _checks(store: ZarrStore, array: StoredArray) -> list[Callable[[str, int], None]]:
     """What is asked of a chunk's file, by its name and length, before the library reads it."""
-    checks = [partial(_check_length, store, array)] if set(array.codecs) <= NOT_COMPRESSING else []
+    checks: list[Callable[[str, int], None]] = []
+    checks += [partial(_check_length, store, array)] if set(array.codecs) <= NOT_COMPRESSING else []
     if packing := [plain_codec(name) for name in array.codecs if plain_codec(name) in COMPRESSING]:
         after = _after_packing(store, array, packing)
         checks.append(partial(_check_packed, store, array, packing[0], after))

@@ -242,8 +242,8 @@ def _checked_files(store: ZarrStore, array: StoredArray) -> Mapping[str, tuple[t
 
 def _checks(store: ZarrStore, array: StoredArray) -> list[Callable[[str, int], None]]:
     """What is asked of a chunk's file, by its name and length, before the library reads it."""
-    checks: list[Callable[[str, int], None]] = []
-    checks += [partial(_check_length, store, array)] if set(array.codecs) <= NOT_COMPRESSING else []
+    plain = set(array.codecs) <= NOT_COMPRESSING
+    checks: list[Callable[[str, int], None]] = [partial(_check_length, store, array)] * plain
     if packing := [plain_codec(name) for name in array.codecs if plain_codec(name) in COMPRESSING]:
         after = _after_packing(store, array, packing)
         checks.append(partial(_check_packed, store, array, packing[0], after))
@@ -361,8 +361,7 @@ def _after_packing(store: ZarrStore, array: StoredArray, packing: list[str]) -> 
     after = 4 if chain[-1] in CHECKSUMS else 0
     chain = chain[:-1] if after else chain
     if not chain or chain[-1] not in COMPRESSING or len(packing) > 1:
-        what = f"uses {packing[0]} within other codecs"
-        raise FileFormatError(f"{array.name} in {store.path.name} {what}, which is not read.")
+        raise FileFormatError(f"{array.name} in {store.path.name} uses {packing[0]} within other codecs: not read.")
     return after
 
 

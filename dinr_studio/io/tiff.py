@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from dinr_studio.io.content import Content, DatasetEntry, Layout, check_claim, c
 from dinr_studio.io.cursor import Cursor
 from dinr_studio.io.flat_file import FlatFile
 from dinr_studio.io.losses import lost_epoch, lost_orientation
+from dinr_studio.io.tiff_pages import check_pages
 from dinr_studio.io.writing import VolumeHeader, in_metres
 
 WRITTEN_TYPES = ("float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32")
@@ -70,6 +72,8 @@ def _opened(path: Path) -> Any:
     """The file alone, without others that its OME metadata may name."""
     import tifffile
 
+    check_pages(path)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of damage is told in one sentence
     return tifffile.TiffFile(path, _multifile=False)
 
 

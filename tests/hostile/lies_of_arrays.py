@@ -179,6 +179,16 @@ LIES["TIFF many strips"] = lambda folder: tiff(
 )
 
 
+@lie("TIFF loop of two pages")
+def _(folder: Path) -> Path:
+    path = tiff(folder, page(4, 4, strip=(8, 16)), following=12)  # as a fuzzer found it: the second lies in the first
+    raw = bytearray(path.read_bytes().ljust(400, b"\0"))
+    entries = struct.unpack("<H", raw[12:14])[0]
+    raw[14 + 12 * entries : 18 + 12 * entries] = i4(8)
+    path.write_bytes(raw)
+    return path
+
+
 @lie("TIFF long loop")
 def _(folder: Path) -> Path:
     path = tiff(folder, page(4, 4, strip=(8, 16)))

@@ -147,6 +147,8 @@ class _Fit:
             if not self.team.is_lost(error):
                 raise
             raise self._lost() from error
+        finally:
+            self.trainer.give_up = never  # else the two hold each other, and the data, until a collection comes by
         yield self._snapshot("judging", {})
         if not self.team.leads:
             return

@@ -1,7 +1,9 @@
 """A volume in blocks, one field each: no seams, an honest judgement, and a fit that goes on where it was stopped."""
 
+import gc
 import itertools
 import json
+import weakref
 
 import h5py
 import numpy as np
@@ -378,3 +380,23 @@ def test_of_a_volume_in_its_file_one_block_is_read_at_a_time(make_smooth_volume,
     assert run.scores["held_out"]["voxels"] > 100
     assert run.scores["held_out"]["psnr"] > 10
     assert len(run.held_out) == 0  # the rule tells them
+
+
+def test_a_block_is_let_go_when_it_is_fitted(make_smooth_volume, make_config, tmp_path, monkeypatch):
+    volume, known, config = make_smooth_volume((12, 6, 6)), [], make_config(max_epochs=1)
+    fitted(volume, partition_of(volume.grid, [1]), config, tmp_path / "first.dinr")  # imports leave cycles of their own
+    gc.collect()
+    gc.disable()  # what only a collection finds stays as long as it likes, and blocks are large
+    try:
+
+        def noted(*arguments):
+            assert not any(reference() for reference in known)
+            task = block_task(*arguments)
+            known.append(weakref.ref(task))
+            return task
+
+        monkeypatch.setattr(blocks_fit, "block_task", noted)
+        fitted(volume, partition_of(volume.grid, [3, 1, 1], (1,)), config, tmp_path / "a.dinr")
+    finally:
+        gc.enable()
+    assert len(known) == 3

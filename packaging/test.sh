@@ -21,4 +21,4 @@ screen=()
 if [ "$(uname)" = Linux ]; then # a screen of their own: 3D needs X, and nothing pops up on the developer's
     screen=(xvfb-run -a -s "-screen 0 1920x1080x24")
 fi
-exec "${screen[@]}" "$python" -m pytest --cov --cov-report=term "$@"
+exec "${screen[@]}" "$python" -m pytest -n 2 --dist loadfile --cov --cov-report=term "$@"

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,19 @@ def pytest_addoption(parser):
     """How long the tests of endurance last; by default they are short."""
     parser.addoption("--kills", type=int, default=2, help="how often tests kill a fit; other works by their share")
     parser.addoption("--fits", type=int, default=40, help="how many fits the tests for leaks make")
+
+
+def pytest_configure(config):
+    """Gives each worker of pytest-xdist an X screen of its own: windows of two at once would fight for the keyboard."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or "DISPLAY" not in os.environ or not shutil.which("Xvfb"):
+        return
+    told, tell = os.pipe()
+    command = ["Xvfb", "-displayfd", str(tell), "-screen", "0", "1920x1080x24", "-nolisten", "tcp"]
+    screen = subprocess.Popen(command, pass_fds=[tell], stderr=subprocess.DEVNULL)
+    os.close(tell)
+    with open(told) as answer:
+        os.environ["DISPLAY"] = f":{answer.readline().strip()}"
+    config.add_cleanup(screen.terminate)
 
 
 @pytest.fixture(scope="session")

@@ -176,6 +176,8 @@ def _planned(
     from dinr_studio.training.preflight import fit_needs
 
     plan = make_plan(volume, config)
+    if volume.is_stored:
+        options = {**options, "stored": True}
     return _Start(config, options, volume.provenance.sha256, plan, fit_needs(plan, volume, config, output), resume)
 
 

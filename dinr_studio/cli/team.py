@@ -97,7 +97,7 @@ def begun(team: Team, file: str, begin: Callable[[bool], tuple[Volume, S]]) -> t
 def _opened_alike(file: str, start: Start) -> Volume:
     from dinr_studio.io import open_volume
 
-    volume = open_volume(file, **start.options)
+    volume = open_volume(file, **{"stored": False, **start.options})  # as the leader's, whatever memory is free here
     if volume.provenance.sha256 != start.sha256:
         raise FileFormatError(
             f"{file} is not the same on all machines; put it where all of them read the same file, or copy it anew."

@@ -168,10 +168,10 @@ def test_a_killed_worker_is_started_again_and_the_run_goes_on(tmp_path):
     np.save(tmp_path / "v.npy", np.random.default_rng(0).normal(size=(8, 9, 10)).astype(np.float32))
     script, path = tmp_path / "autosaving.py", tmp_path / "run.dinr"
     script.write_text(AUTOSAVING)
-    settings = ["--preset=quick", "--epochs=20", "--width=8", "--set=time_limit=none", "--set=batch=64", "--json"]
+    settings = ["--preset=quick", "--epochs=20", "--width=8", "--set=time_limit=none", "--set=batch=64"]
     command = [*TORCHRUN, "--nproc-per-node=2", "--max-restarts=1", str(script), "fit", str(tmp_path / "v.npy")]
     agent = subprocess.Popen(
-        [*command, "-o", str(path), *settings],
+        [*command, "-o", str(path), *settings, "--stream", "--json"],
         env=ENVIRONMENT,
         text=True,
         stdout=subprocess.PIPE,
@@ -198,7 +198,7 @@ def test_a_killed_worker_is_started_again_and_the_run_goes_on(tmp_path):
 def test_a_worker_that_is_killed_among_blocks_is_started_again_and_finished_ones_stay(tmp_path):
     np.save(tmp_path / "v.npy", np.random.default_rng(0).normal(size=(8, 9, 20)).astype(np.float32))
     path, first = tmp_path / "run.dinr", tmp_path / "run.dinr.blocks" / "0000.dinr"
-    settings = ["--preset=quick", "--epochs=20", "--width=8", "--set=time_limit=none", "--set=batch=64", "--json"]
+    settings = ["--preset=quick", "--epochs=20", "--width=8", "--set=time_limit=none", "--set=batch=64"]
     command = [*TORCHRUN, "--nproc-per-node=2", "--max-restarts=1", "-m", "dinr_studio", "fit"]
     agent = subprocess.Popen(
         [*command, str(tmp_path / "v.npy"), "-o", str(path), "--blocks=1,1,4", *settings],

@@ -10,6 +10,7 @@ import pytest
 from dinr_studio.config import FAMILIES
 from dinr_studio.errors import ConfigError, MemoryShort
 from dinr_studio.io import open_volume
+from dinr_studio.training import plan
 from dinr_studio.training.plan import make_plan
 from dinr_studio.training.presets import PRESETS, preset_config
 from dinr_studio.volume import make_volume
@@ -59,7 +60,8 @@ def test_fewer_trained_voxels_call_for_lower_frequencies_as_their_distance_grows
             preset_config("auto", volume, held_out_share=share)
 
 
-def test_a_plan_knows_that_growing_steps_cost_less(make_smooth_volume, make_config):
+def test_a_plan_knows_that_growing_steps_cost_less(make_smooth_volume, make_config, monkeypatch):
+    monkeypatch.setattr(plan, "_coordinates_per_second", lambda field, *_: 1e6 / field.steps)
     volume = make_smooth_volume((10, 11, 12))
     rates = {
         growing: make_plan(volume, make_config(steps=12, blocks=2, growing_steps=growing)).coordinates_per_second

@@ -37,7 +37,12 @@ def pytest_configure(config):
     os.close(tell)
     with open(told) as answer:
         os.environ["DISPLAY"] = f":{answer.readline().strip()}"
-    config.add_cleanup(screen.terminate)
+
+    def end():
+        screen.terminate()
+        screen.wait()
+
+    config.add_cleanup(end)
 
 
 @pytest.fixture(scope="session")

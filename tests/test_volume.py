@@ -42,7 +42,7 @@ def test_big_endian_values_are_turned_into_native_ones(make_grid):
     ("values", "word"),
     [
         (np.ones((2, 2), dtype=complex), "complex"),
-        (np.array([["a", "b"]]), "type <U1"),
+        (np.array([["a", "b"]]), "type .U1"),
         (np.full((3, 3), 7), "equal 7"),
         (np.full((3, 3), np.nan), "missing"),
         (np.ones((2, 2, 17)), "17 channels"),

@@ -75,12 +75,15 @@ def _between_planes(
     values, present = np.moveaxis(volume.in_memory, axis, 0), np.moveaxis(training, axis, 0)
     predicted, broken = np.empty((len(voxels), volume.channels)), np.zeros(len(voxels), dtype=bool)
     for plane in np.unique(index[:, axis]):
-        here = index[:, axis] == plane
+        here = np.flatnonzero(index[:, axis] == plane)
         near = planes[np.argsort(np.abs(planes - plane), kind="stable")[:WINDOW]]
         near.sort()
-        lines = values[(near[:, np.newaxis], *others[here].T)].astype(np.float64)
-        predicted[here] = INTERPOLATORS[method][0](positions[near], lines, positions[plane])
-        broken[here] = ~present[(near[:, np.newaxis], *others[here].T)].all(axis=0)
+        whole = present[(near[:, np.newaxis], *others[here].T)].all(axis=0)
+        broken[here[~whole]] = True
+        here = here[whole]
+        if len(here):
+            lines = values[(near[:, np.newaxis], *others[here].T)].astype(np.float64)
+            predicted[here] = INTERPOLATORS[method][0](positions[near], lines, positions[plane])
     if broken.any():
         predicted[broken] = _among_scattered(method, volume, training, voxels[broken])
     return predicted

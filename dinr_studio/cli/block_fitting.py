@@ -204,7 +204,8 @@ def _config(job: _Job, volume: Volume, partition: Partition) -> FitConfig:
     config = chosen_config(job.request, block)
     if TIME_LIMIT in job.request.changes:
         config = _limited(config, partition.count, job.processes)
-    reasons = (f"from the block that varies most, of {' x '.join(map(str, block.grid.shape))} voxels", *config.reasons)
+    shape = " x ".join(map(str, block.grid.shape))
+    reasons = (f"from the block of the finest detail, of {shape} voxels", *config.reasons)
     return changed(config, reasons=reasons)
 
 

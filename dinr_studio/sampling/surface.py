@@ -141,7 +141,8 @@ class SurfaceProcess:
             self._read()
 
     def answer(self) -> Iterator[Found | None]:
-        """None now and then while it works, and what it found at last; raises what went wrong there."""
+        """None at first and now and then while it works, then what it found; raises what went wrong there."""
+        yield None
         while not self._connection.poll(POLL):
             yield None
         yield self._read()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dinr_studio.analysis.judge import HeldOutReport
 from dinr_studio.analysis.outliers import isolated_outliers
 from dinr_studio.analysis.scores import Peak, Scores
+from dinr_studio.analysis.spectrum import radial_spectrum
 from dinr_studio.config import TrainingConfig
 from dinr_studio.coordinates import CoordinateMap
 from dinr_studio.errors import DataError
@@ -22,6 +23,7 @@ from dinr_studio.training.task import WATCHED_VOXELS, Task, VolumeTask, some_of
 from dinr_studio.volume import Volume
 
 LOOKED_AT = 32  # voxels along each edge of a block's middle
+LIVELY = 0.25  # of the largest variance among blocks, from which on a block may set the pace
 LEAST_VARIANCE = 1e-6  # of the whole's, below which a block counts as constant
 
 
@@ -87,15 +89,30 @@ def block_task(
 
 
 def liveliest_block(volume: Volume, partition: Partition) -> Volume:
-    """The block, in memory, whose middle varies most: what settings for all blocks are derived from."""
-    spread = [_spread_in_middle(volume, *partition.core(number)) for number in range(partition.count)]
-    return volume.cropped(*partition.box(int(np.argmax(spread)))).loaded()
+    """The block, in memory, that settings for all blocks are derived from: the one of the finest detail in its middle.
+
+    Blocks that vary less than a quarter as much as the one that varies most do not count: what they hold is noise.
+    """
+    spread = np.array([_spread(_middle(volume, partition, number)) for number in range(partition.count)])
+    coordinates = CoordinateMap.of(volume.grid)
+
+    def fineness(number: int) -> float:
+        return radial_spectrum(_middle(volume, partition, number), coordinates).rms_frequency
+
+    lively = np.flatnonzero(spread >= LIVELY * spread.max())
+    return volume.cropped(*partition.box(max(map(int, lively), key=fineness, default=0))).loaded()
 
 
-def _spread_in_middle(volume: Volume, start: tuple[int, ...], stop: tuple[int, ...]) -> float:
+def _middle(volume: Volume, partition: Partition, number: int) -> Volume:
+    """Some voxels, in memory, in the middle of a block."""
+    start, stop = partition.core(number)
     low = [max(a, (a + b) // 2 - LOOKED_AT // 2) for a, b in zip(start, stop, strict=True)]
     high = [min(b, a + LOOKED_AT) for a, b in zip(low, stop, strict=True)]
-    sample = volume.cropped(low, high).loaded()
+    return volume.cropped(low, high).loaded()
+
+
+def _spread(sample: Volume) -> float:
+    """The variance of all channels together; -1 where no value is present."""
     present = sample.in_memory.reshape(-1, sample.channels).astype(np.float64)
     if sample.missing is not None:
         present = present[~sample.missing.reshape(-1)]

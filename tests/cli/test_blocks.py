@@ -76,7 +76,7 @@ def test_settings_blocks_and_time_are_told(folder, shell, tmp_path, monkeypatch)
     assert limits == [150.0]  # of a block
     assert json.loads(out)["partition"] == {"counts": [1, 2, 2], "overlap": [0, 3, 4], "largest": [9, 9, 10]}
     assert "4 blocks (1 x 2 x 2) of up to 9 x 9 x 10 voxels, neighbours share 0, 3, 4" in err
-    assert "from the block that varies most" in err
+    assert "from the block of the finest detail" in err
     assert "(2 min 30 s a block)" in err or "a block)" in err
 
 

@@ -310,6 +310,16 @@ def test_blocks_with_nothing_or_nothing_new_in_them(make_smooth_volume, make_con
     assert liveliest_block(volume, run.partition).grid.shape == (10, 8, 8)
 
 
+def test_the_settings_come_from_the_finest_detail_and_not_from_noise_about_nothing(make_smooth_volume):
+    x = np.arange(48)
+    values = np.broadcast_to(np.where(x < 16, np.sin(x / 4), np.where(x < 32, np.sin(x), 0.0)), (16, 16, 48)).copy()
+    values[..., 32:] += 0.01 * np.random.default_rng(0).normal(size=(16, 16, 16))
+    values[..., :16] *= 1.5
+    volume = make_volume(values, make_smooth_volume((16, 16, 48)).grid)
+    partition = partition_of(volume.grid, [1, 1, 3], (2,))
+    assert liveliest_block(volume, partition).grid == volume.grid.cropped(*partition.box(1))
+
+
 def test_a_block_that_diverges_keeps_its_best_and_holds_up_no_other(volume, run, config, tmp_path, monkeypatch):
     advance = Trainer.advance
 

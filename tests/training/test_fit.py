@@ -108,6 +108,8 @@ def test_a_fit_killed_at_any_moment_resumes_to_the_weights_of_one_that_never_was
         "16",
         "--set",
         "micro_batch=2048",
+        "--crop",
+        "0:24,:,:",
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -74,10 +74,11 @@ def test_what_reading_raises_is_told_to_whoever_asks():
 
 
 def test_no_thread_is_left_when_nobody_asks_any_more():
-    started = threading.Event()
+    started, released = threading.Event(), threading.Event()
 
     def read(block, positions):
         started.set()
+        released.wait(10)
         return positions, np.ones((len(positions), 1))
 
     pools = PoolReader(pool_plan(BLOCKS, seed=0, voxels=400), read)
@@ -85,5 +86,6 @@ def test_no_thread_is_left_when_nobody_asks_any_more():
     started.wait(10)
     thread = next(t for t in threading.enumerate() if t.name == "pool")
     del pools
+    released.set()
     thread.join(10)
     assert not thread.is_alive()

@@ -29,20 +29,16 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """Gives each worker of pytest-xdist an X screen of its own: windows of two at once would fight for the keyboard."""
-    if "PYTEST_XDIST_WORKER" not in os.environ or "DISPLAY" not in os.environ or not shutil.which("Xvfb"):
+    worker, display = "PYTEST_XDIST_WORKER" in os.environ, "DISPLAY" in os.environ
+    if not (worker and display and shutil.which("Xvfb") and shutil.which("setpriv")):
         return
     told, tell = os.pipe()
-    command = ["Xvfb", "-displayfd", str(tell), "-screen", "0", "1920x1080x24", "-nolisten", "tcp"]
-    screen = subprocess.Popen(command, pass_fds=[tell], stderr=subprocess.DEVNULL)
+    os.set_inheritable(tell, True)
+    screen = ["Xvfb", "-displayfd", str(tell), "-screen", "0", "1920x1080x24", "-nolisten", "tcp"]
+    os.posix_spawnp("setpriv", ["setpriv", "--pdeathsig", "TERM", *screen], os.environ)  # ends with the worker
     os.close(tell)
     with open(told) as answer:
         os.environ["DISPLAY"] = f":{answer.readline().strip()}"
-
-    def end():
-        screen.terminate()
-        screen.wait()
-
-    config.add_cleanup(end)
 
 
 @pytest.fixture(scope="session")

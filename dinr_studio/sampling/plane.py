@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 
 from dinr_studio.channels import COLOUR, Component, component
 from dinr_studio.coordinates import Grid
+from dinr_studio.stored import StoredValues
 from dinr_studio.volume import Volume
 
 if TYPE_CHECKING:
     from dinr_studio.sampling.evaluate import FieldOnGrid  # what a widget needs of this file is geometry: no torch
 
+PIECES = 12  # in which a plane that stays in its file is read
+FIRST_LOOK = 1 << 15  # voxels of the first, coarse look at such a plane
 TILE_PIXELS = 32  # along each edge of a tile
 
 
@@ -115,12 +118,43 @@ def colour_plane(volume: Volume, plane: Plane) -> NDArray[np.float32]:
     return _read_only(_plane_values(volume, plane, COLOUR))
 
 
-def _plane_values(volume: Volume, plane: Plane, channel: Component) -> NDArray[np.float32]:
+def plane_part(
+    volume: Volume, plane: Plane, channel: Component, rows: tuple[int, int], step: int = 1
+) -> NDArray[np.float32]:
+    """Every `step`-th voxel, both ways, of some rows of a plane, (rows, columns, channels), NaN where missing.
+
+    rows: first row, and the one past the last. One channel, or all of them where something is made of all.
+    """
+    return _read_only(_plane_values(volume, plane, channel, slice(*rows, step), slice(None, None, step)))
+
+
+def row_pieces(volume: Volume, plane: Plane) -> list[tuple[int, int]]:
+    """The rows of a plane in some pieces, each of whole blocks of the file where the values stay in one."""
+    count = volume.grid.shape[plane.rows]
+    edge = volume.values.blocks().edge[plane.rows] if isinstance(volume.values, StoredValues) else 1
+    length = max(1, -(-count // (PIECES * edge))) * edge
+    return [(first, min(count, first + length)) for first in range(0, count, length)]
+
+
+def thinning(volume: Volume, plane: Plane) -> int:
+    """At which step a first look at a plane is much sooner had than all of it; 1 where it is not."""
+    size = volume.grid.shape[plane.rows] * volume.grid.shape[plane.columns]
+    chunked = isinstance(volume.values, StoredValues) and volume.values.chunk is not None  # read whole in any case
+    return 1 if chunked else max(1, round((size / FIRST_LOOK) ** 0.5))
+
+
+def _plane_values(
+    volume: Volume,
+    plane: Plane,
+    channel: Component,
+    rows: slice = slice(None),
+    columns: slice = slice(None),
+) -> NDArray[np.float32]:
     """The one channel (rows, columns, 1), or all of them where something is made of all."""
     index: list[slice | int] = []
     for axis, count in enumerate(volume.grid.shape):
-        whole = axis in (plane.rows, plane.columns)
-        index.append(slice(None) if whole else int(np.clip(round(plane.at[axis]), 0, count - 1)))
+        held = int(np.clip(round(plane.at[axis]), 0, count - 1))
+        index.append(rows if axis == plane.rows else columns if axis == plane.columns else held)
     channels = slice(channel, channel + 1) if isinstance(channel, int) else slice(None)
     values = volume.values[(*index, channels)].astype(np.float32)
     if volume.missing is not None:

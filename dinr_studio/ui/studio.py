@@ -59,6 +59,7 @@ class Studio(Looking):
         self.pictures = Evaluator(self, niceness=PICTURES_NICE)
         self.analyses = Evaluator(self, niceness=ANALYSES_NICE)
         self.rivals = Evaluator(self, niceness=ANALYSES_NICE)  # takes seconds at a time, and settings must not wait
+        self._readers: list[Evaluator] = []
         self.fit = FitSession(self)
         self.fit.begun.connect(self._on_fit_begun)
         self.fit.looked.connect(self._on_fit_looked)
@@ -338,15 +339,21 @@ class Studio(Looking):
 
     # The end
 
+    def make_reader(self) -> Evaluator:
+        """A thread of its own for a view that reads from the disk, so that none waits for another's slow slice."""
+        self._readers.append(Evaluator(self, niceness=PICTURES_NICE))
+        return self._readers[-1]
+
     def stop(self) -> bool:
         """Stops all threads, for closing the program; False where one is still at a question that takes long.
 
         By then a fit has saved itself, so nothing is lost where such a thread is cut off.
         """
-        for evaluator in (self.pictures, self.analyses, self.rivals):
+        evaluators = (self.pictures, self.analyses, self.rivals, *self._readers)
+        for evaluator in evaluators:
             evaluator.stop()
         if self._reading is not None:
             self._reading.cancel()
         ended = self._reading is None or self._reading.wait(PATIENCE)
         self.fit.wait()
-        return all([evaluator.wait(PATIENCE) for evaluator in (self.pictures, self.analyses, self.rivals)]) and ended
+        return all([evaluator.wait(PATIENCE) for evaluator in evaluators]) and ended

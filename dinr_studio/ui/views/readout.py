@@ -25,7 +25,8 @@ def readout(content: SliceContent, found: tuple[float, float], *, looks_at_field
         date = grid.moment(float(position)) if axis == TIME_AXIS else ""
         places.append(f"{axis} {date or with_unit(float(position), unit)}")
     value = content.data_value(found)
-    said = "missing" if not np.isfinite(value) else with_unit(value, studio.unit)
+    absent = "is being read" if content.reading else "missing"
+    said = with_unit(value, studio.unit) if np.isfinite(value) else absent
     field = content.field_value(found) if looks_at_field else None
     extra = "" if field is None else f"   ·   field {with_unit(field, studio.unit)}"
     return f"{', '.join(places)}   ·   data {said}{extra}"
@@ -37,6 +38,8 @@ def sign(content: SliceContent, contents: Sequence[str]) -> str:
     open_tiles = tiles.open_tiles + others.open_tiles
     if tiles.fault:
         return tiles.fault
+    if {"Data", "Residual"} & set(contents) and (content.reading or content.data_fault):
+        return content.data_fault or "reading the file"
     if not {"Field", "Residual", "Other run"} & set(contents):
         return ""
     if content.studio.field is None:

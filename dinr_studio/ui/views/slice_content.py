@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QRectF
+from PySide6.QtCore import QObject, QRectF, Signal, Slot
 from PySide6.QtGui import QImage
 
 from dinr_studio.channels import COLOUR, Component, component
@@ -17,6 +17,7 @@ from dinr_studio.ui.colours import DIVERGING, colour_picture, picture
 from dinr_studio.ui.studio import Studio
 from dinr_studio.ui.views.field_tiles import FieldTiles
 from dinr_studio.ui.views.layers import Placed
+from dinr_studio.ui.views.stored_slice import StoredSlice
 from dinr_studio.volume import Volume
 
 
@@ -29,7 +30,12 @@ def from_the_top(volume: Volume, rows: int) -> bool:
 
 
 class SliceContent(QObject):
-    """Of one plane of the studio's volume, which the pane sets. other_tiles are those of the compared run."""
+    """Of one plane of the studio's volume, which the pane sets. other_tiles are those of the compared run.
+
+    `data_changed` comes with each part of a plane that is read from its file.
+    """
+
+    data_changed = Signal()
 
     def __init__(self, name: str, studio: Studio, parent: QObject) -> None:
         super().__init__(parent)
@@ -41,6 +47,7 @@ class SliceContent(QObject):
         self.tiles = FieldTiles(f"slice {name}", studio.pictures, self)
         self.other_tiles = FieldTiles(f"slice {name}, other run", studio.pictures, self)
         self._shown_data: tuple[Plane, Component] | None = None
+        self._stored: StoredSlice | None = None
         self._images: dict[tuple[object, ...], QImage] = {}
 
     def field_plane(self) -> Plane | None:
@@ -90,10 +97,43 @@ class SliceContent(QObject):
         volume, channel = self.studio.volume, self.studio.channel
         if volume is None or self.plane is None or self._shown_data == (self.plane, channel):
             return
-        self.data = data_plane(volume, self.plane, channel)
-        self.colours = colour_plane(volume, self.plane) if channel == COLOUR else None
         self._shown_data = (self.plane, channel)
         self._images.clear()
+        if volume.is_stored:
+            self.data = self.colours = None
+            self._reading().read(volume, self.plane, channel)
+            return
+        self.data = data_plane(volume, self.plane, channel)
+        self.colours = colour_plane(volume, self.plane) if channel == COLOUR else None
+
+    @property
+    def reading(self) -> bool:
+        """Whether the data's plane is still being read, so that what is shown of it is coarse or lacks some rows."""
+        volume = self.studio.volume
+        stored = volume is not None and volume.is_stored and self._shown_data is not None
+        return stored and self._stored is not None and not (self._stored.complete or self._stored.fault)
+
+    @property
+    def data_fault(self) -> str:
+        """Why the data's plane could not be read, in a sentence."""
+        return self._stored.fault if self._stored is not None else ""
+
+    def _reading(self) -> StoredSlice:
+        if self._stored is None:
+            self._stored = StoredSlice(self.studio.make_reader(), self)
+            self._stored.changed.connect(self._on_read)
+        return self._stored
+
+    @Slot()
+    def _on_read(self) -> None:
+        """Takes over the plane as far as it has been read."""
+        values, shown = None if self._stored is None else self._stored.values, self._shown_data
+        if values is not None and shown is not None:
+            channel = shown[1]
+            self.data = component(values, 0 if isinstance(channel, int) else channel).astype(np.float32)
+            self.colours = values if channel == COLOUR else None
+            self._images = {key: image for key, image in self._images.items() if key[0] != "data"}
+        self.data_changed.emit()
 
     def pictures(self, content: str) -> list[Placed]:
         """What is drawn of a content (Data, Field, Residual, Other run): images at their places in the world."""
@@ -146,7 +186,7 @@ class SliceContent(QObject):
     def residual(self) -> NDArray[np.float32] | None:
         """Field less data at the data's own voxels, (rows, columns), NaN where either is not known yet."""
         plane, volume = self.field_plane(), self.studio.volume
-        if plane is None or volume is None or self.data is None or self.studio.field is None:
+        if plane is None or volume is None or self.data is None or self.studio.field is None or self.reading:
             return None
         grid = self.studio.field.run.grid
         first = [
@@ -194,7 +234,7 @@ class SliceContent(QObject):
 
     def data_value(self, index: tuple[float, float]) -> float:
         """The data's value at the voxel nearest to a row and column index; NaN where it is missing."""
-        if self.data is None:
+        if self.data is None or self.reading:
             return float("nan")
         row, column = (int(np.clip(round(i), 0, n - 1)) for i, n in zip(index, self.data.shape, strict=True))
         return float(self.data[row, column])
@@ -207,6 +247,8 @@ class SliceContent(QObject):
         """Another volume, or none: nothing of the old one stays."""
         self.plane = self._shown_data = None
         self._images.clear()
+        if self._stored is not None:
+            self._stored.withdraw()
 
     def set_field(self) -> None:
         """Takes over the studio's fields, or the same ones further on."""

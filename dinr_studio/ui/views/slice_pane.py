@@ -41,6 +41,7 @@ class SlicePane(QWidget):
         super().__init__(parent)
         self.name, self.studio = name, studio
         self.content = SliceContent(name, studio, self)
+        self.content.data_changed.connect(self._on_data_changed)
         self.tiles, self.other_tiles = self.content.tiles, self.content.other_tiles
         self.across: int | None = None
         self.sides = ["Data", "Field"]
@@ -260,6 +261,12 @@ class SlicePane(QWidget):
         self._show_sign()
         if self.tiles.open_tiles == 0 and self.other_tiles.open_tiles == 0:
             self.refined.emit()
+
+    @Slot()
+    def _on_data_changed(self) -> None:
+        if not self._redraw.isActive():
+            self._redraw.start()
+        self._show_sign()
 
     def _show_sign(self) -> None:
         self.sign.setText(sign(self.content, self._contents()))

@@ -201,7 +201,7 @@ def test_a_worker_that_is_killed_among_blocks_is_started_again_and_finished_ones
     settings = ["--preset=quick", "--epochs=20", "--width=8", "--set=time_limit=none", "--set=batch=64"]
     command = [*TORCHRUN, "--nproc-per-node=2", "--max-restarts=1", "-m", "dinr_studio", "fit"]
     agent = subprocess.Popen(
-        [*command, str(tmp_path / "v.npy"), "-o", str(path), "--blocks=1,1,4", *settings],
+        [*command, str(tmp_path / "v.npy"), "-o", str(path), "--blocks=1,1,4", *settings, "--json"],
         env=ENVIRONMENT,
         text=True,
         stdout=subprocess.PIPE,

@@ -14,6 +14,7 @@ from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
 WARM_UP = 3  # fits until all threads and views are there
 UNDER_WAY = (4, 0, 2, 4)  # objects, widgets, threads and files of a work that has not quite ended
 MOST_GROWTH = 0.75  # MiB a fit, of the whole window with all that it shows
+HEAP = 16  # MiB that a heap grows by at once, now and then
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts open files and resident memory as Linux does")
@@ -42,4 +43,4 @@ def test_fit_after_fit_a_window_keeps_no_object_thread_or_file_of_them(lent_wind
     print(f"\nobjects, widgets, threads, files: {counts.tolist()}; {np.round(memory).tolist()} MiB")
     half = len(counts) // 2
     assert (counts[half:].max(axis=0) <= counts[:half].min(axis=0) + UNDER_WAY).all()
-    assert memory[-1] - memory[0] < MOST_GROWTH * len(memory) + 4
+    assert memory[-1] - memory[0] < MOST_GROWTH * len(memory) + HEAP

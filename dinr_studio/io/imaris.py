@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -90,12 +91,12 @@ def try_imaris(path: str) -> None:
     import h5py
 
     check_inward(Path(path))
-    try_hdf5(path)
-    with h5py.File(path, "r") as file:
+    with suppress(Exception), h5py.File(path, "r") as file:  # told when the file is read
         for level in _levels(Path(path), file):
             _extent(file, level)
             _times(file, level.shape[0])
             _channel_names(file, level.shape[1])
+    try_hdf5(path)  # last, for it ends at the first thing that cannot be read
 
 
 def _opened(path: Path) -> Any:

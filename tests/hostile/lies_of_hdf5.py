@@ -96,6 +96,7 @@ LIES["HDF5 attributes of the wrong kind"] = lambda folder: hdf5(folder, numbers_
 LIES["HDF5 empty"] = lambda folder: hdf5(
     folder, lambda file: file.create_dataset("d", data=__import__("h5py").Empty("f4"))
 )
+LIES["HDF5 that the library never ends with"] = changed("HDF5", (1824, bytes(2)))  # found by the fuzzer
 LIES["HDF5 compound"] = lambda folder: hdf5(
     folder, lambda file: file.create_dataset("d", (3, 4), np.dtype([("a", "f4"), ("b", "i4")]))
 )

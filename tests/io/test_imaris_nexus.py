@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dinr_studio.errors import FileFormatError
-from dinr_studio.io import open_volume
+from dinr_studio.io import imaris, nexus, open_volume
 from dinr_studio.io.reading import list_datasets
 
 
@@ -203,3 +203,24 @@ def test_nexus_links_are_followed_within_the_file_and_never_out_of_it(tmp_path):
         file["in/data"] = h5py.SoftLink("/detector/virtual")
     with pytest.raises(FileFormatError, match="points to other files"):
         open_volume(path)
+
+
+@pytest.mark.parametrize(("reader", "names"), [(nexus, ["_plots"]), (imaris, ["_levels"])])
+def test_the_trial_of_a_file_looks_at_its_groups_though_its_datasets_cannot_be_read(
+    reader, names, tmp_path, monkeypatch
+):
+    """The fuzzer found groups that HDF5 never ends with, behind a dataset at which the trial had stopped."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["d"] = np.arange(8.0)
+    looked_at = []
+
+    def fail(path):
+        raise OSError("a dataset that cannot be read")
+
+    monkeypatch.setattr(reader, "try_hdf5", fail)
+    for name in names:
+        monkeypatch.setattr(reader, name, lambda *given, name=name: looked_at.append(name) or [])
+    attempt = reader.try_nexus if reader is nexus else reader.try_imaris
+    with pytest.raises(OSError, match="cannot be read"):
+        attempt(str(tmp_path / "a.h5"))
+    assert looked_at == names

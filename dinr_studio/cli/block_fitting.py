@@ -221,8 +221,6 @@ def _start(job: _Job, volume: Volume, blocks: BlocksStart, options: dict[str, An
     needs = fit_needs(plan, block, config, job.request.output)
     turns = math.ceil((left or partition.count) / job.processes)
     needs = replace(needs, disk=needs.disk * partition.count, seconds=plan.seconds * turns)
-    if volume.is_stored:
-        options = {**options, "stored": True}
     return _Start(blocks.run, options, volume.provenance.sha256, plan, needs, goes_on=left > 0)
 
 

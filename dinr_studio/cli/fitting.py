@@ -176,8 +176,6 @@ def _planned(
     from dinr_studio.training.preflight import fit_needs
 
     plan = make_plan(volume, config)
-    if volume.is_stored:
-        options = {**options, "stored": True}
     return _Start(config, options, volume.provenance.sha256, plan, fit_needs(plan, volume, config, output), resume)
 
 
@@ -295,11 +293,14 @@ def _fit(volume: Volume, start: _Start, output: Path, team: Team | None) -> dict
 
 def _outcome(volume: Volume, config: FitConfig, last: Any, plan: Plan) -> dict[str, Any]:
     """Scores, cost and settings of a finished fit, from its last snapshot."""
+    from dinr_studio.analysis.held_out import expected_share
     from dinr_studio.training.device import peak_bytes
 
     run = last.run
     left_out = run.outliers if config.training.outliers == "exclude" else 0
-    share = config.training.held_out_share if volume.is_stored else 0.0  # held out by a rule, which no list tells
+    share = 0.0
+    if volume.is_stored:  # held out by a rule, which no list tells
+        share = expected_share(volume.grid, config.training.held_out_scheme, config.training.held_out_share)
     trained = round(volume.grid.size * (1 - volume.missing_share) * (1 - share)) - len(run.held_out) - left_out
     return {
         **dict(run.scores),

@@ -85,19 +85,20 @@ def begun(team: Team, file: str, begin: Callable[[bool], tuple[Volume, S]]) -> t
     """
     own: list[Volume] = []
 
-    def lead() -> S:
+    def lead() -> tuple[S, bool]:
         volume, start = begin(team.started_again)
         own.append(volume)
-        return start
+        return start, volume.is_stored
 
-    start = team.decided(lead)
-    return team.together(lambda: own[0] if own else _opened_alike(file, start)), start
+    start, stored = team.decided(lead)
+    return team.together(lambda: own[0] if own else _opened_alike(file, start, stored)), start
 
 
-def _opened_alike(file: str, start: Start) -> Volume:
+def _opened_alike(file: str, start: Start, stored: bool) -> Volume:
+    """stored: whether the leader's values stay in their file, as they then do here, whatever memory is free."""
     from dinr_studio.io import open_volume
 
-    volume = open_volume(file, **{"stored": False, **start.options})  # as the leader's, whatever memory is free here
+    volume = open_volume(file, **{**start.options, "stored": stored})
     if volume.provenance.sha256 != start.sha256:
         raise FileFormatError(
             f"{file} is not the same on all machines; put it where all of them read the same file, or copy it anew."

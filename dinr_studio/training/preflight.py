@@ -23,7 +23,8 @@ ROOMY = 0.8  # of what is free: what a smaller plan may take
 def fit_needs(plan: Plan, volume: Volume, config: FitConfig, path: Path) -> Needs:
     """What a fit takes beside the volume that is open; path: its run file, of which an old one stays until the end."""
     held_out = expected_share(volume.grid, config.training.held_out_scheme, config.training.held_out_share)
-    file = 4 * COPIES_IN_FILE * plan.parameters + BYTES_PER_HELD_OUT * round(held_out * volume.count) + HISTORY_BYTES
+    listed = 0 if volume.is_stored else round(held_out * volume.count)  # a rule tells those of a streamed fit
+    file = 4 * COPIES_IN_FILE * plan.parameters + BYTES_PER_HELD_OUT * listed + HISTORY_BYTES
     try:
         room = max(0, free_bytes(path) - SPARE_BYTES)
     except DinrError:  # a folder that is not there is told by whoever writes

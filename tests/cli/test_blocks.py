@@ -18,18 +18,6 @@ from dinr_studio.training.run_file import read_run
 SMALL = ["--preset", "quick", "--width", "8", "--set", "blocks=1", "--epochs", "2", "--set", "time_limit=none"]
 
 
-@pytest.fixture
-def shell(capfd):
-    """Runs a command; returns its exit status, standard output and standard error."""
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a small volume and its fit in blocks."""

@@ -22,18 +22,6 @@ from dinr_studio.training.run_file import read_run
 SMALL = ["--preset", "quick", "--width", "16", "--set", "blocks=1"]
 
 
-@pytest.fixture
-def shell(capfd):
-    """Runs a command; returns its exit status, standard output and standard error."""
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     """A folder with a fitted run of a small part of a sample, its data file, and what `fit --json` printed."""

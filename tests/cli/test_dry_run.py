@@ -6,23 +6,16 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from dinr_studio.__main__ import main
 from dinr_studio.training import preflight
 from dinr_studio.training.run_file import read_run
 
 SMALL = ["--preset", "quick", "--width", "8", "--set", "blocks=1"]
 
 
-@pytest.fixture
-def shell(capfd, tmp_path, monkeypatch):
-    """Runs a command in a new folder; returns its exit status, standard output and standard error."""
+@pytest.fixture(autouse=True)
+def in_a_new_folder(tmp_path, monkeypatch):
+    """Commands run in a folder of their own."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        return status, *capfd.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -17,18 +17,6 @@ SMALL = ["--preset", "quick", "--width", "8", "--set", "blocks=1", "--epochs", "
 ODD = [" two  spaces ", "語 μ é", 'it\'s "quoted" $(id);&|', "line\nbreak", "tab\tand\x1b[31mred"]
 
 
-@pytest.fixture
-def shell(capfd):
-    """Runs a command; returns its exit status, standard output and standard error."""
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, make_smooth_volume):
     """A folder with a small map and its run."""

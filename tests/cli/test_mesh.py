@@ -10,21 +10,8 @@ import time
 import pytest
 import trimesh
 
-from dinr_studio.__main__ import main
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
 from dinr_studio.training.fit import fit
-
-
-@pytest.fixture
-def shell(capfd):
-    """Runs a command; returns its exit status, standard output and standard error."""
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -12,17 +12,6 @@ from dinr_studio.io import open_volume
 from dinr_studio.training.run_file import read_run, write_run
 
 
-@pytest.fixture
-def shell(capfd):
-    """Runs a command; returns its exit status, standard output and standard error."""
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        return status, *capfd.readouterr()
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     """A folder with a run of some steps on a part of a sample, judged to be better with the spline."""

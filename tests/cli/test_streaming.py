@@ -4,22 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dinr_studio.__main__ import main
 from dinr_studio.training.run_file import read_run
 
 SHORT = ["--preset", "quick", "--family", "siren", "--epochs", "1", "--width", "8", "--device", "cpu"]
-
-
-@pytest.fixture
-def shell(capfd):
-    """Runs a command; returns its exit status, standard output and standard error."""
-
-    def run(*arguments):
-        status = main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return status, out, err
-
-    return run
 
 
 @pytest.fixture

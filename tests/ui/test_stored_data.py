@@ -8,6 +8,7 @@ import pytest
 
 from dinr_studio.io import reading
 from dinr_studio.stored import StoredValues
+from dinr_studio.ui.dialogs.figure import open_tiles
 
 SHAPE = (40, 300, 260)
 
@@ -66,6 +67,7 @@ def test_the_window_goes_on_while_a_slice_is_read_slowly(large, qtbot, monkeypat
     pane = large.slices.panes[0]
     assert pane.content.reading
     assert pane.sign.text() == "reading the file"
+    assert open_tiles(large.slices) > 0  # a picture of it waits
     large.studio.move_crosshair({0: 31.0})
     monkeypatch.undo()
     read(large, qtbot)

@@ -102,7 +102,7 @@ def sharpen(slices: Slices, factor: float) -> None:
 
 def open_tiles(slices: Slices) -> int:
     """How many pieces of the field are still to come."""
-    return sum(pane.tiles.open_tiles + pane.other_tiles.open_tiles for pane in slices.shown)
+    return sum(pane.tiles.open_tiles + pane.other_tiles.open_tiles + int(pane.content.reading) for pane in slices.shown)
 
 
 def _slice_part(slices: Slices, pane: SlicePane) -> Part:

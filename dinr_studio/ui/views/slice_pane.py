@@ -41,7 +41,7 @@ class SlicePane(QWidget):
         super().__init__(parent)
         self.name, self.studio = name, studio
         self.content = SliceContent(name, studio, self)
-        self.content.data_changed.connect(self._on_data_changed)
+        self.content.data_changed.connect(self._on_arrived)
         self.tiles, self.other_tiles = self.content.tiles, self.content.other_tiles
         self.across: int | None = None
         self.sides = ["Data", "Field"]
@@ -54,7 +54,7 @@ class SlicePane(QWidget):
         self._redraw = QTimer(self, singleShot=True, interval=REDRAW)
         self._redraw.timeout.connect(self._draw)
         for tiles in (self.tiles, self.other_tiles):
-            tiles.changed.connect(self._on_tiles_changed)
+            tiles.changed.connect(self._on_arrived)
 
     @property
     def plane(self) -> Plane | None:
@@ -255,18 +255,13 @@ class SlicePane(QWidget):
         self._show_sign()
 
     @Slot()
-    def _on_tiles_changed(self) -> None:
+    def _on_arrived(self) -> None:
+        """Tiles of a field, or a part of the data."""
         if not self._redraw.isActive():
             self._redraw.start()
         self._show_sign()
-        if self.tiles.open_tiles == 0 and self.other_tiles.open_tiles == 0:
+        if self.tiles.open_tiles == 0 and self.other_tiles.open_tiles == 0 and not self.content.reading:
             self.refined.emit()
-
-    @Slot()
-    def _on_data_changed(self) -> None:
-        if not self._redraw.isActive():
-            self._redraw.start()
-        self._show_sign()
 
     def _show_sign(self) -> None:
         self.sign.setText(sign(self.content, self._contents()))

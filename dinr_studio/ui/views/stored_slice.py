@@ -28,7 +28,7 @@ class StoredSlice(QObject):
     def __init__(self, reader: Evaluator, parent: QObject) -> None:
         super().__init__(parent)
         self._reader = reader
-        self._wanted: object = None
+        self._wanted = 0
         self._lacking = 0
         self._shape = (0, 0)
         self.values: NDArray[np.float32] | None = None
@@ -38,7 +38,7 @@ class StoredSlice(QObject):
 
     def read(self, volume: Volume, plane: Plane, channel: Component) -> None:
         """Asks for a plane; what was asked for before is no longer wanted."""
-        self._wanted = (id(volume), plane, channel)
+        self._wanted += 1
         self._shape = volume.grid.shape[plane.rows], volume.grid.shape[plane.columns]
         self.values, self.complete, self.fault = None, False, ""
         pieces, step = row_pieces(volume, plane), thinning(volume, plane)
@@ -54,7 +54,8 @@ class StoredSlice(QObject):
 
     def withdraw(self) -> None:
         """Nothing is wanted any more."""
-        self._wanted, self.values, self.complete = None, None, False
+        self._wanted += 1
+        self.values, self.complete = None, False
         self._reader.ask("data", [])
 
     @Slot(object)

@@ -26,7 +26,7 @@ SPARE_SECONDS, BYTES_A_SECOND = 0.5, 50e6  # of the processor, beyond the librar
 DAMAGED = 70  # exit status by which a function that tries a file says that it must not be read here
 LONGEST = 60.0  # seconds until a file counts as one that a library never finishes with
 TRY = "import sys; sys.path.insert(0, sys.argv[1]); from dinr_studio.io.isolation import attempt; attempt(sys.argv[2:])"
-_ours: set[tuple[str, int, int]] = set()
+_harmless: set[tuple[str, int, int]] = set()
 OUT_OF_MEMORY = ("memory alloc", "unable to alloc", "cannot alloc", "bad_alloc", "out of memory", "malloc of size")
 
 
@@ -37,7 +37,7 @@ def check_harmless(path: Path, module: str, function: str) -> None:
     DAMAGED. A file is tried once, as long as it stays the same.
     """
     known = _known([path])
-    if known[0] not in _ours and _harmful(known, module, function) is not None:
+    if known[0] not in _harmless and _harmful(known, module, function) is not None:
         raise FileFormatError(f"{path.name} is damaged, in a way that the library for it fails at; use an intact copy.")
 
 
@@ -49,10 +49,22 @@ def check_all_harmless(paths: Sequence[Path], module: str, function: str) -> Non
         raise FileFormatError(f"{name} is damaged, in a way that crashes the library for it; use an intact copy.")
 
 
+def try_together(paths: Sequence[Path], module: str, function: str) -> None:
+    """Tries many files in one process, so that `check_harmless` knows of each: a process for each takes long to start.
+
+    Where one ends the process, another one goes on behind it.
+    """
+    left = [known for known in _known(paths) if known not in _harmless]
+    while left:
+        last = _harmful(tuple(left), module, function)
+        _harmless.update(left[:last])
+        left = [] if last is None else left[last + 1 :]
+
+
 def trust(path: Path) -> None:
     """Says that this process wrote a file, so that it need not be tried as long as it stays the same."""
     with contextlib.suppress(OSError):
-        _ours.update(_known([path]))
+        _harmless.update(_known([path]))
 
 
 def _known(paths: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from dinr_studio.config import MOST_STEPS, STEPS
 from dinr_studio.errors import DinrError, RunFileError
 from dinr_studio.io.atomic import atomic_output
 from dinr_studio.io.hdf5_files import hdf5_output
-from dinr_studio.io.isolation import check_harmless, trust
+from dinr_studio.io.isolation import check_harmless, trust, try_together
 from dinr_studio.training.run import History, Run, TrainerState
 from dinr_studio.training.run_description import Description
 
@@ -171,6 +171,11 @@ def _check_seal(path: Path) -> None:
             )
         if _checksum(file) != found[2].decode():
             raise _damaged(path, "it is truncated, or was altered after it was written")
+
+
+def try_runs(paths: Sequence[Path]) -> None:
+    """Looks in one process whether run files can be read without harm, before each is read by itself."""
+    try_together(paths, TRIED_BY, TRIED_IN)
 
 
 def _look_through(path: Path, file: Any, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -85,8 +86,12 @@ def described(path: Path) -> RunEntry:
 
 def listed(more: tuple[Path, ...]) -> Iterator[tuple[RunEntry, ...]]:
     """All run files in the folder, newest first, and those opened from elsewhere, as one item of work."""
+    from dinr_studio.training.run_file import try_runs
+
     own = sorted(runs_folder().glob("*.dinr"), key=lambda path: path.stat().st_mtime, reverse=True)
     elsewhere = [path for path in more if path not in own and path.exists()]
+    with suppress(OSError):  # one that is gone meanwhile says so by itself
+        try_runs([*own, *elsewhere])
     yield tuple(described(path) for path in [*own, *elsewhere])
 
 

@@ -1,0 +1,65 @@
+"""How figures for print look, and how they are written: black on white, labelled with units, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dinr_studio.errors import OutputError
+from dinr_studio.io.atomic import atomic_output
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = (".svg", ".pdf", ".png")
+DOTS_PER_INCH = 300  # of a PNG
+COLUMN = 3.5  # inches: the width of a journal's column; two and the gap between are 7.2
+BLUE, ORANGE, GREEN, RED, PURPLE, BROWN = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F6000"
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, BROWN)  # told apart by the colour-blind (Okabe and Ito)
+STYLE: dict[str, Any] = {
+    "text.parse_math": False,  # names and units come from files, and $ means nothing there
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "lines.linewidth": 1.2,
+    "svg.fonttype": "none",  # writing stays writing
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Everything that is drawn or written within looks as figures for print do."""
+    from cycler import cycler
+    from matplotlib import rc_context
+
+    with rc_context({**STYLE, "axes.prop_cycle": cycler(color=COLOURS)}):
+        yield
+
+
+def new_figure(width: float = COLUMN, height: float = 2.4) -> Figure:
+    """An empty figure, in inches, that no window knows of; draw on it within `figure_style`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def check_figure_name(path: Path) -> None:
+    """Raises OutputError where a name ends in no format that figures are written in; for asking before the work."""
+    if path.suffix.lower() not in FORMATS:
+        raise OutputError(f"{path.name} is no figure's name; end it in {', '.join(FORMATS)}.")
+
+
+def save_figure(figure: Figure, path: Path, *, force: bool = False) -> None:
+    """Writes a figure in the format that its name ends in; raises OutputError."""
+    check_figure_name(path)
+    with figure_style(), atomic_output(path, force=force) as temporary:
+        figure.savefig(temporary, dpi=DOTS_PER_INCH, format=path.suffix[1:].lower())

@@ -13,20 +13,19 @@ import typer
 from dinr_studio.cli import values
 from dinr_studio.cli.fitting import (
     FitRequest,
-    check_name,
     chosen_config,
     left_open,
     line_of,
     reopened,
     run_to_resume,
     settled,
-    stop_requested,
 )
 from dinr_studio.cli.judging import print_scores
 from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
 from dinr_studio.cli.team import begun, follows, run_of_this_job, team_of_processes
 from dinr_studio.config import FAMILIES, FitConfig, changed, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
+from dinr_studio.training.stopping import stop_requested
 
 if TYPE_CHECKING:
     from dinr_studio.coordinates import Grid
@@ -185,7 +184,9 @@ def _new(job: _Job, wish: BlocksWish, force: bool, again: bool) -> tuple[Volume,
         raise OutputError(
             f"{request.output} exists already; --resume goes on with it, --force replaces it, or choose another name."
         )
-    check_name(request.output)
+    from dinr_studio.training.run_file import check_run_name
+
+    check_run_name(request.output)
     with_changes(FitConfig(), request.changes)
     volume = open_volume(request.file, **request.open_options)
     if volume.samples is not None:

@@ -53,15 +53,12 @@ def field_alone(
     """
 
     def ready(team: Team) -> Ready:
-        from dinr_studio.sampling.target import target_grid
-        from dinr_studio.training.fit import field_of
+        from dinr_studio.interface import load
         from dinr_studio.training.run_data import check_not_data
-        from dinr_studio.training.run_file import read_run
 
-        run = read_run(run_path)
-        check_not_data(run, output)
-        grid = target_grid(run.grid, **target)
-        return Ready(field_of(run, team.device(device)), grid, {**options, "notes": run.notes})
+        field = load(run_path, team.device(device))
+        check_not_data(field.run, output)
+        return Ready(field.evaluated, field.grid_for(**target), {**options, "notes": field.run.notes})
 
     return ready
 
@@ -75,24 +72,22 @@ def field_and_spline(
     """
 
     def ready(team: Team) -> Ready:
+        from dinr_studio.interface import load
         from dinr_studio.sampling.exports import header_for
         from dinr_studio.sampling.preflight import spline_bytes
-        from dinr_studio.sampling.target import target_grid
-        from dinr_studio.training.fit import field_of
         from dinr_studio.training.run_data import check_not_data, volume_of
-        from dinr_studio.training.run_file import read_run
         from dinr_studio.training.stack_offer import stack_mark, stack_notes, stack_weights
         from dinr_studio.training.stacked_run import stacked_export
 
-        run = read_run(run_path)
+        field = load(run_path, team.device(device))
+        run, grid = field.run, field.grid_for(**target)
         check_not_data(run, output)
-        grid = target_grid(run.grid, **target)
         weights = stack_weights(run)
         slabs = stacked_export(run, volume_of(run, run_path, data), weights)
         more = {"notes": stack_notes(run, weights), "slabs": slabs, "mark": stack_mark(weights)}
-        evaluated = field_of(run, team.device(device))
-        beside = spline_bytes(header_for(evaluated, grid, options["dtype"], (), ""), output, run.grid)
-        return Ready(evaluated, grid, {**options, **more}, weights, beside)
+        header = header_for(field.evaluated, grid, options["dtype"], (), "")
+        beside = spline_bytes(header, output, run.grid)
+        return Ready(field.evaluated, grid, {**options, **more}, weights, beside)
 
     return ready
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +13,10 @@ import typer
 from dinr_studio.cli.judging import print_scores
 from dinr_studio.cli.progress import Progress, bar_or_lines, in_words
 from dinr_studio.cli.team import begun, follows, launched, run_of_this_job, team_of_processes
-from dinr_studio.config import FAMILIES, PROBE, FitConfig, changed, with_changes
+from dinr_studio.config import FAMILIES, PROBE, FitConfig, with_changes
 from dinr_studio.errors import ConfigError, OutputError, RunFileError
-from dinr_studio.io.atomic import check_place
 from dinr_studio.io.cropping import Crop
+from dinr_studio.training.stopping import stop_requested
 
 if TYPE_CHECKING:
     from dinr_studio.coordinates import Grid
@@ -30,12 +26,10 @@ if TYPE_CHECKING:
     from dinr_studio.training.run import Run
     from dinr_studio.volume import Volume
 
-STOPPING = b"\nStopping after this step, to save the run; Ctrl-C again ends at once.\n"
 RESUMABLE = ("max_epochs", "time_limit", "goal_psnr", "patience")
 
 
 SAME_PLACE = 1e-3  # of a voxel
-PROBED_WITH = {"device", "held_out_share", "held_out_scheme", "seed"}  # settings by hand that leave the family open
 
 
 @dataclass(frozen=True)
@@ -123,7 +117,9 @@ def _with_team(request: FitRequest, begin: Begin) -> dict[str, Any]:
 
 def _new(request: FitRequest, force: bool, again: bool) -> tuple[Volume, _Start]:
     """A fresh start, unless this job has been started before."""
-    check_name(request.output)
+    from dinr_studio.training.run_file import check_run_name
+
+    check_run_name(request.output)
     run = run_of_this_job(request.output)
     if run is not None and _goes_on(run, request, fresh=not again and (force or run.finished)):
         return _taken_up(request, run)
@@ -141,21 +137,18 @@ def _new(request: FitRequest, force: bool, again: bool) -> tuple[Volume, _Start]
 
 def chosen_config(request: FitRequest, volume: Volume) -> FitConfig:
     """The settings that were asked for, the rest derived from a volume."""
-    from dinr_studio.training.presets import preset_config
+    from dinr_studio.training.choosing import chosen_config as chosen
 
-    device = request.changes.get("device", "auto")
-    family = request.family
-    if left_open(request):
-        family = PROBE
-        if sys.stderr.isatty():
-            typer.echo("Trying families for some seconds each; --family names one instead.", err=True)
-    chosen = preset_config(request.preset, volume, family, device, request.changes.get("held_out_share"))
-    return changed(with_changes(chosen, request.changes), reasons=chosen.reasons + by_hand(request.changes))
+    if left_open(request) and sys.stderr.isatty():
+        typer.echo("Trying families for some seconds each; --family names one instead.", err=True)
+    return chosen(request.preset, request.family, request.changes, volume)
 
 
 def left_open(request: FitRequest) -> bool:
     """Whether the family is to be found by trial."""
-    return request.family is None and request.preset == "auto" and set(request.changes) <= PROBED_WITH
+    from dinr_studio.training import choosing
+
+    return choosing.left_open(request.preset, request.family, request.changes)
 
 
 def _goes_on(run: Run, request: FitRequest, *, fresh: bool) -> bool:
@@ -177,11 +170,6 @@ def _planned(
 
     plan = make_plan(volume, config)
     return _Start(config, options, volume.provenance.sha256, plan, fit_needs(plan, volume, config, output), resume)
-
-
-def by_hand(changes: dict[str, Any]) -> tuple[str, ...]:
-    """What the user set, which the preset's reasons do not hold for, in a sentence; none where nothing was."""
-    return (f"set by hand: {', '.join(f'{name}={value}' for name, value in changes.items())}",) if changes else ()
 
 
 def _resumed(request: FitRequest) -> tuple[Volume, _Start]:
@@ -258,13 +246,6 @@ def settled(options: dict[str, Any]) -> dict[str, Any]:
         typer.echo(f"Taking {crop.words}.", err=True)
         return {**options, "crop": crop.indices}
     return options
-
-
-def check_name(output: Path) -> None:
-    """OutputError where a run file cannot be written under a name."""
-    if output.suffix != ".dinr":
-        raise OutputError(f"{output} is no run file's name; end it in .dinr.")
-    check_place(output)
 
 
 def _fit(volume: Volume, start: _Start, output: Path, team: Team | None) -> dict[str, Any] | None:
@@ -359,31 +340,6 @@ def line_of(snapshot: Any, config: FitConfig) -> tuple[float, str]:
         f"epoch {snapshot.epoch:.1f}/{config.training.max_epochs}, loss {snapshot.data_loss:.2e}{psnr}, "
         f"{snapshot.coordinates_per_second:,.0f} voxels/s, {in_words(snapshot.remaining)} left"
     )
-
-
-@contextmanager
-def stop_requested(said: bytes = STOPPING) -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets, so that the run can be saved; the second one interrupts.
-
-    said: what is then written to standard error.
-    """
-    stop = threading.Event()
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        os.write(sys.stderr.fileno(), said)  # print may not be entered twice, and a signal comes at any time
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def print_result(result: dict[str, Any]) -> None:

@@ -15,16 +15,11 @@ def scores_of(run_path: Path, data: str | None, device: str) -> dict[str, Any]:
     description = read_description(run_path)
     if description.scores and data is None:
         return {"run_file": str(run_path), **description.scores}
-    from dinr_studio.training.device import resolve_device
-    from dinr_studio.training.fit import score
+    from dinr_studio.interface import load
     from dinr_studio.training.run_data import volume_of
-    from dinr_studio.training.run_file import read_run
-    from dinr_studio.training.task import prepare_as_fitted
 
-    run = read_run(run_path)
-    task = prepare_as_fitted(volume_of(run, run_path, data), run.config.training, run.open_options)
-    blocks = {name: kept for name, kept in run.scores.items() if name == "blocks"}  # of which the fit alone knew
-    return {"run_file": str(run_path), **score(run, task, resolve_device(device)), **blocks}
+    field = load(run_path, device)
+    return {"run_file": str(run_path), **field.judge(volume_of(field.run, run_path, data))}
 
 
 def print_scores(result: dict[str, Any]) -> None:
@@ -88,13 +83,11 @@ def draw_slice(
     force: bool,
 ) -> None:
     """Writes the picture of one slice."""
+    from dinr_studio.interface import load
     from dinr_studio.sampling.picture import slice_picture
-    from dinr_studio.training.device import resolve_device
-    from dinr_studio.training.fit import field_of
     from dinr_studio.training.run_data import check_not_data, volume_of
-    from dinr_studio.training.run_file import read_run
 
-    run = read_run(run_path)
-    check_not_data(run, output)
-    field = field_of(run, resolve_device(device))
-    slice_picture(volume_of(run, run_path, data), field, output, axis=axis, index=index, channel=channel, force=force)
+    field = load(run_path, device)
+    check_not_data(field.run, output)
+    volume = volume_of(field.run, run_path, data)
+    slice_picture(volume, field.evaluated, output, axis=axis, index=index, channel=channel, force=force)

@@ -26,18 +26,16 @@ def mesh_run(
     force: bool,
 ) -> dict[str, Any]:
     """Writes the mesh; returns what `mesh --json` prints. target: the arguments of target_grid, for the frame."""
+    from dinr_studio.interface import load
     from dinr_studio.sampling.export import coordinates_per_second
     from dinr_studio.sampling.mesh import mesh
     from dinr_studio.sampling.preflight import mesh_needs
     from dinr_studio.sampling.surface import check_meshable
     from dinr_studio.sampling.target import frame_of, target_grid
-    from dinr_studio.training.device import resolve_device
-    from dinr_studio.training.fit import field_of
-    from dinr_studio.training.run_file import read_run
 
-    run = read_run(run_path)
+    loaded = load(run_path, device)
+    run, field = loaded.run, loaded.evaluated
     grid = target_grid(frame_of(run.grid, frame), **target)
-    field = field_of(run, resolve_device(device))
     check_meshable(grid)
     needs = mesh_needs(grid, rate=coordinates_per_second(field))
     needs.check()

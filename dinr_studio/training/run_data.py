@@ -18,6 +18,10 @@ from dinr_studio.volume import Volume
 def volume_of(run: Run, run_path: Path, data: str | None = None) -> Volume:
     """The volume, from `data`, or from where it was, or from beside the run file; DataNotFound where it is gone."""
     file = data or run.provenance.file
+    if not file:
+        raise DataNotFound(
+            "The run was fitted to an array, which no file holds; what needs its data can only be done from Python."
+        )
     if data is None and not _exists(Path(file)):
         file = str(run_path.parent / Path(file).name)
         if not _exists(Path(file)):
@@ -30,7 +34,24 @@ def volume_of(run: Run, run_path: Path, data: str | None = None) -> Volume:
         raise RunFileError(f"The mask {run.open_options['mask']} has changed since the fit; put the old one back.")
     if changed:
         raise DataNotFound(f"{file} is not the file that the run was fitted to; give the right one with --data FILE.")
+    _check_grid(run, volume)
     return volume
+
+
+def check_fits(run: Run, volume: Volume) -> None:
+    """Raises DataNotFound where a volume is not the one that a run was fitted to."""
+    if what_changed(run, volume):
+        raise DataNotFound("The data is not what the run was fitted to; open that, with its mask.")
+    _check_grid(run, volume)
+
+
+def _check_grid(run: Run, volume: Volume) -> None:
+    """Raises DataNotFound where a volume has other voxels or channels than a run."""
+    if (volume.grid.shape, volume.channels) != (run.grid.shape, run.channels):
+        raise DataNotFound(
+            f"The data has shape {volume.grid.shape} and {volume.channels} channels, and the run was fitted to "
+            f"{run.grid.shape} and {run.channels}, a part of it that the run does not name; open that part."
+        )
 
 
 def options_of(run: Run, run_path: Path) -> dict[str, Any]:

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from dinr_studio.config import MOST_STEPS, STEPS
-from dinr_studio.errors import DinrError, RunFileError
-from dinr_studio.io.atomic import atomic_output
+from dinr_studio.errors import DinrError, OutputError, RunFileError
+from dinr_studio.io.atomic import atomic_output, check_place
 from dinr_studio.io.hdf5_files import hdf5_output
 from dinr_studio.io.isolation import check_harmless, trust, try_together
 from dinr_studio.training.run import History, Run, TrainerState
@@ -57,6 +57,13 @@ def write_run(run: Run, path: Path) -> None:
             _write_contents(run, file)
         seal(temporary, VERSION_WITHOUT_BLOCKS if run.partition is None else VERSION)
     trust(path)
+
+
+def check_run_name(path: Path) -> None:
+    """OutputError where a run file cannot be written under a name."""
+    if path.suffix != ".dinr":
+        raise OutputError(f"{path} is no run file's name; end it in .dinr.")
+    check_place(path)
 
 
 def seal(path: Path, version: int = VERSION) -> None:

@@ -38,7 +38,8 @@ def figure_style() -> Iterator[None]:
     from cycler import cycler
     from matplotlib import rc_context
 
-    with rc_context({**STYLE, "axes.prop_cycle": cycler(color=COLOURS)}):
+    look: Any = {**STYLE, "axes.prop_cycle": cycler(color=COLOURS)}
+    with rc_context(look):
         yield
 
 

@@ -83,7 +83,7 @@ def info(
 
     options = _open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
     described = inspecting.describe(file, options)
-    _print_json(described) if as_json else inspecting.print_description(described)
+    print_json(described) if as_json else inspecting.print_description(described)
 
 
 def fit(
@@ -170,10 +170,10 @@ def fit(
         _print_plan(fitting.planned_fit(request, force=force, resume=resume), as_json)
     if wish is not None:
         result = block_fitting.resume_fit(request) if resume else block_fitting.new_fit(request, wish, force=force)
-        _print_json(result) if as_json else block_fitting.print_result(result)
+        print_json(result) if as_json else block_fitting.print_result(result)
         return
     result = fitting.resume_fit(request) if resume else fitting.new_fit(request, force=force)
-    _print_json(result) if as_json else fitting.print_result(result)
+    print_json(result) if as_json else fitting.print_result(result)
 
 
 def export(
@@ -213,7 +213,7 @@ def export(
     if dry_run:
         _print_plan(exporting.planned(output, ready), as_json)
     result = exporting.exported(output, ready)
-    _print_json(result) if as_json else exporting.print_result(result)
+    print_json(result) if as_json else exporting.print_result(result)
 
 
 def mesh(
@@ -237,7 +237,7 @@ def mesh(
     result = meshing.mesh_run(
         run, output, target, level=level, channel=channel, frame=frame, device=device, force=force
     )
-    _print_json(result) if as_json else meshing.print_result(result)
+    print_json(result) if as_json else meshing.print_result(result)
 
 
 def score(run: RunFile, as_json: AsJson = False, data: Data = None, device: Device = "auto") -> None:
@@ -245,7 +245,7 @@ def score(run: RunFile, as_json: AsJson = False, data: Data = None, device: Devi
     from dinr_studio.cli import judging
 
     result = judging.scores_of(run, data, device)
-    _print_json(result) if as_json else judging.print_scores(result)
+    print_json(result) if as_json else judging.print_scores(result)
 
 
 def slice_(
@@ -288,7 +288,7 @@ def benchmark(
     from dinr_studio.cli import benchmarking
 
     result = benchmarking.measure("quick" if quick else "full", profile=profile)
-    _print_json(result) if as_json else benchmarking.print_result(result)
+    print_json(result) if as_json else benchmarking.print_result(result)
 
 
 def _target(factor: str | None, voxel_size: str | None, shape: str | None, box: str | None) -> dict[str, Any]:
@@ -335,12 +335,13 @@ def _open_options(
 def _print_plan(planned: dict[str, Any], as_json: bool) -> NoReturn:
     """Prints what a work would take, and ends with status 0 where it fits or 1 where it does not."""
     if as_json:
-        _print_json(planned)
+        print_json(planned)
     else:
         typer.echo(planned["plan"])
         typer.echo(planned["fault"], err=True, nl=bool(planned["fault"]))
     raise typer.Exit(0 if planned["fits"] else 1)
 
 
-def _print_json(result: dict[str, Any]) -> None:
+def print_json(result: dict[str, Any]) -> None:
+    """Prints one object on standard output."""
     typer.echo(json.dumps(result, allow_nan=False))

@@ -181,5 +181,27 @@ def open_writer(temporary: Path, header: VolumeHeader, path: Path) -> Iterator[V
         raise
 
 
+def write_values(
+    values: NDArray[Any],
+    grid: Grid,
+    path: Path,
+    *,
+    value_unit: str = "",
+    channel_names: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    force: bool = False,
+) -> tuple[str, ...]:
+    """Writes values (*grid.shape, channels) that are in memory, whole or not at all; what the format could not carry.
+
+    The suffix of the name says the format. Raises OutputError.
+    """
+    header = VolumeHeader(grid, values.shape[-1], values.dtype, channel_names, value_unit, notes)
+    lost = lost_by(header, path)
+    with output_at(path, force=force) as temporary, open_writer(temporary, header, path) as writer:
+        for plane in range(grid.shape[0]):
+            writer.write(values[plane : plane + 1])
+    return lost
+
+
 def _writer_for(path: Path) -> WrittenFormat:
     return writers()[written_suffix(path)]

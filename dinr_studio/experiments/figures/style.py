@@ -18,7 +18,7 @@ DOTS_PER_INCH = 300  # of a PNG
 COLUMN = 3.5  # inches: the width of a journal's column; two and the gap between are 7.2
 BLUE, ORANGE, GREEN, RED, PURPLE, BROWN = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F6000"
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, BROWN)  # told apart by the colour-blind (Okabe and Ito)
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # names and units come from files, and $ means nothing there
     "font.size": 8,
     "axes.titlesize": 8,

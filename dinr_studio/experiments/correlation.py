@@ -1,0 +1,123 @@
+"""Fourier shell correlation of two maps with all that goes with it: mask, directions, local resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dinr_studio.analysis.directional import Directional, directional
+from dinr_studio.analysis.fsc import Fsc, check_maps, fsc
+from dinr_studio.analysis.local_resolution import LocalResolution, local_resolution
+from dinr_studio.analysis.soft_masks import SOFT_MASKS, softened
+from dinr_studio.errors import ConfigError, DataError
+from dinr_studio.experiments.maps import Choice, Map, map_of_volume, read_pair
+from dinr_studio.experiments.steps import Step, Steps, part, within
+from dinr_studio.io.reading import open_volume
+from dinr_studio.io.writing import write_values
+
+NO_MASK = "none"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to find out of two maps.
+
+    mask: none, sphere, box, or a file. directional: whether resolution is asked by direction. local: where to write the
+    local resolution as a volume, or None; window and step are its, in voxels.
+    """
+
+    mask: str = NO_MASK
+    directional: bool = False
+    local: Path | None = None
+    local_wanted: bool = False
+    window: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class Correlated:
+    """The correlation of two maps by their names, and what else was asked for."""
+
+    first: str
+    second: str
+    mask: str
+    fsc: Fsc
+    directional: Directional | None = None
+    local: LocalResolution | None = None
+    local_file: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it by name, fit for JSON."""
+        local = None if self.local is None else {**self.local.as_dict(), "file": self.local_file}
+        return {
+            "first": self.first,
+            "second": self.second,
+            "mask": self.mask,
+            **self.fsc.as_dict(),
+            "directional": None if self.directional is None else self.directional.as_dict(),
+            "local": local,
+        }
+
+
+def correlated_sources(
+    first: str, second: str | None, choice: Choice, wish: Wish, *, force: bool = False
+) -> Steps[Correlated]:
+    """The correlation of what two names stand for; see `read_pair`."""
+    pair = yield from within(read_pair(first, second, choice), "reading the maps", 0.0, 0.3)
+    return (yield from part(correlated(*pair, wish, force=force), 0.3, 1.0))
+
+
+def correlated(first: Map, second: Map, wish: Wish, *, force: bool = False) -> Steps[Correlated]:
+    """The correlation of two maps on one grid; raises a DinrError where that is not possible."""
+    size, unit = first.grid.voxel_size, first.unit
+    check_maps(first.values, second.values, size)
+    yield Step(0.0, "correlating")
+    mask = mask_for(wish.mask, first)
+    found = fsc(first.values, second.values, size, unit=unit, mask=mask)
+    found = _noted(found, first, second)
+    by_direction, by_place, file = None, None, ""
+    if wish.directional:
+        steps = directional(first.values, second.values, size, unit=unit, mask=mask)
+        by_direction = yield from within(steps, "correlating by direction", 0.2, 0.6)
+    if wish.local is not None or wish.local_wanted:
+        steps_of_windows = local_resolution(
+            first.values, second.values, size, unit=unit, mask=mask, window=wish.window, step=wish.step
+        )
+        by_place = yield from within(steps_of_windows, "correlating in windows", 0.6, 0.95)
+        if wish.local is not None:
+            write_local(by_place, first, wish.local, force=force)
+            file = str(wish.local)
+    yield Step(1.0, "done")
+    return Correlated(first.name, second.name, wish.mask, found, by_direction, by_place, file)
+
+
+def write_local(found: LocalResolution, of: Map, path: Path, *, force: bool) -> None:
+    """Writes a local resolution as a volume on the maps' grid, in any format; OutputError where that is refused."""
+    notes = (
+        f"local resolution of {of.name} at a correlation of {found.threshold:g}, windows of {found.window} voxels",
+    )
+    write_values(found.values[..., np.newaxis], of.grid, path, value_unit=found.unit, notes=notes, force=force)
+
+
+def mask_for(name: str, of: Map) -> NDArray[np.float64] | None:
+    """A soft mask by its name (none, sphere, box), or the one in a file on the map's grid."""
+    if name == NO_MASK:
+        return None
+    if name in SOFT_MASKS:
+        return SOFT_MASKS[name](of.grid.shape, of.grid.voxel_size)
+    if "." not in name and ":" not in name and not Path(name).exists():
+        known = ", ".join((NO_MASK, *SOFT_MASKS))
+        raise ConfigError(f"The mask {name} is not known; choose {known} or a file on the maps' grid.")
+    mask = map_of_volume(open_volume(name), Path(name).name, Choice())
+    if mask.grid.shape != of.grid.shape:
+        shapes = [" x ".join(map(str, grid.shape)) for grid in (mask.grid, of.grid)]
+        raise DataError(f"The mask {mask.name} has {shapes[0]} voxels and the maps {shapes[1]}; it lies on their grid.")
+    return softened(mask.values, of.grid.voxel_size)
+
+
+def _noted(found: Fsc, first: Map, second: Map) -> Fsc:
+    return replace(found, notes=tuple(dict.fromkeys((*first.notes, *second.notes))))

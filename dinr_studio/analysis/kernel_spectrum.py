@@ -23,6 +23,30 @@ class KernelSpectrum:
         return float(self.eigenvalues.sum()) ** 2 / squares if squares > 0 else 0.0
 
     @property
+    def entropy_rank(self) -> float:
+        """Exponential of the entropy of the shares l / sum of l: between 1 and N.
+
+        Source: Roy and Vetterli, The effective rank: a measure of effective dimensionality, 2007.
+        """
+        total = float(self.eigenvalues.sum())
+        if total <= 0:
+            return 0.0
+        shares = self.eigenvalues[self.eigenvalues > 0] / total
+        return float(np.exp(-(shares * np.log(shares)).sum()))
+
+    @property
+    def cumulative_share(self) -> NDArray[np.float64]:
+        """Share of the trace that the first i eigenvalues make up, (N,)."""
+        total = float(self.eigenvalues.sum())
+        share: NDArray[np.float64] = np.cumsum(self.eigenvalues) / (total if total > 0 else 1.0)
+        return share
+
+    @property
+    def floor(self) -> float:
+        """The eigenvalue below which all is rounding."""
+        return FLOOR * float(self.eigenvalues[0])
+
+    @property
     def condition_number(self) -> float:
         """Largest over smallest eigenvalue, the smallest taken no lower than what float32 resolves (1e-7 of it)."""
         largest = float(self.eigenvalues[0])
@@ -42,3 +66,12 @@ def kernel_spectrum(kernel: NDArray[np.float64]) -> KernelSpectrum:
     eigenvalues = np.clip(np.linalg.eigvalsh((kernel + kernel.T) / 2)[::-1], 0, None)
     eigenvalues.flags.writeable = False
     return KernelSpectrum(eigenvalues)
+
+
+def kernel_modes(kernel: NDArray[np.float64]) -> tuple[KernelSpectrum, NDArray[np.float64]]:
+    """The spectrum of a symmetric kernel (N, N) and its eigenvectors as rows (N, N), in the same order, of length 1."""
+    eigenvalues, vectors = np.linalg.eigh((kernel + kernel.T) / 2)
+    eigenvalues = np.clip(eigenvalues[::-1], 0, None)
+    modes = np.ascontiguousarray(vectors.T[::-1])
+    eigenvalues.flags.writeable = modes.flags.writeable = False
+    return KernelSpectrum(eigenvalues), modes

@@ -10,6 +10,7 @@ import typer
 from dinr_studio import __version__
 from dinr_studio.cli.belief_commands import fsc
 from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
+from dinr_studio.cli.inside import ntk
 from dinr_studio.cli.team import SHARED, follows
 from dinr_studio.errors import DinrError
 
@@ -30,6 +31,7 @@ app.command("mesh")(mesh)
 app.command("score")(score)
 app.command("slice")(slice_)
 app.command("fsc")(fsc)
+app.command("ntk")(ntk)
 app.command("sample")(sample)
 app.command("benchmark")(benchmark)
 

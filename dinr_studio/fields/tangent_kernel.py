@@ -8,6 +8,7 @@ Source: Jacot et al., Neural Tangent Kernel, 2018.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from dinr_studio.fields.gram import add_gram, add_products, step_basis, step_modes
 
+RECORDING_SHARE = 0.5  # of the time, about: what passes through the network; the rest are products
 CHUNK = 128  # points that go through the network at once: their activations of all steps are what takes memory
 
 
@@ -59,10 +61,21 @@ def tangent_kernel(module: nn.Module, x: Tensor) -> Tensor:
     alone, in every layer; with an adaptive integrator, whose steps depend on the whole batch, or with layers other than
     Linear and LayerNorm, point by point.
     """
+    parts = kernel_in_parts(module, x)
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            kernel: Tensor = end.value
+            return kernel
+
+
+def kernel_in_parts(module: nn.Module, x: Tensor) -> Generator[float, None, Tensor]:
+    """The same, yielding the share that is done now and then, so that it can be followed and closed."""
     layers = {layer: _Recorded() for layer in module.modules() if list(layer.parameters(recurse=False))}
     adaptive = getattr(getattr(module, "config", None), "integrator", "") == "dopri5"
     if adaptive or not all(isinstance(layer, nn.Linear | nn.LayerNorm) for layer in layers):
-        return _kernel_by_points(module, x)
+        return (yield from _kernel_by_points(module, x))
     wanted = [parameter.requires_grad for parameter in module.parameters()]
     kernel = torch.zeros(len(x), len(x), dtype=torch.float64, device=x.device)
     with torch.no_grad():
@@ -72,11 +85,13 @@ def tangent_kernel(module: nn.Module, x: Tensor) -> Tensor:
         module.requires_grad_(False)  # per-sample gradients are made here, the summed ones are not needed
         for channel in range(channels):
             parts = _Parts()
-            for points in x.split(CHUNK):  # type: ignore[no-untyped-call]
+            for done, points in enumerate(x.split(CHUNK)):  # type: ignore[no-untyped-call]
+                yield (channel + done * CHUNK / len(x) * RECORDING_SHARE) / channels
                 _run(module, points, channel)
                 for layer, recorded in layers.items():
                     _collect(parts, layer, recorded)
-            _add(kernel, parts)
+            for added in _add(kernel, parts):
+                yield (channel + RECORDING_SHARE + (1 - RECORDING_SHARE) * added) / channels
     finally:
         for handle in handles:
             handle.remove()
@@ -125,12 +140,14 @@ def _collect(parts: _Parts, layer: nn.Module, recorded: _Recorded) -> None:
         parts.columns.setdefault(layer, []).append(torch.cat(columns, dim=1))
 
 
-def _add(kernel: Tensor, parts: _Parts) -> None:
-    """Adds all layers' parts, each freed once it is added."""
+def _add(kernel: Tensor, parts: _Parts) -> Iterator[float]:
+    """Adds all layers' parts, each freed once it is added; yields the share that is added."""
     if parts.columns:
         add_gram(kernel, torch.cat([torch.cat(chunks) for chunks in parts.columns.values()], dim=1))
     parts.columns.clear()
+    layers = len(parts.modes)
     while parts.modes:
+        yield 1 - len(parts.modes) / layers
         _, chunks = parts.modes.popitem()
         modes = max(len(g) for g, _ in chunks)
         g, a = (torch.cat([_padded(chunk[i], modes) for chunk in chunks], dim=1) for i in (0, 1))
@@ -142,15 +159,18 @@ def _padded(values: Tensor, modes: int) -> Tensor:
     return torch.cat([values, values.new_zeros(modes - len(values), *values.shape[1:])])
 
 
-def _kernel_by_points(module: nn.Module, x: Tensor) -> Tensor:
+def _kernel_by_points(module: nn.Module, x: Tensor) -> Generator[float, None, Tensor]:
     """The same from one gradient for each point and channel: exact for any module, and slow."""
     parameters = list(module.parameters())
     wanted = [parameter.requires_grad for parameter in parameters]
     kernel: Tensor | float = 0.0
     try:
         module.requires_grad_(True)
-        with torch.enable_grad():
-            by_point = [_gradients(module(point[None])[0], parameters) for point in x]
+        by_point: list[list[Tensor]] = []
+        for point in x:
+            yield len(by_point) / len(x)
+            with torch.enable_grad():
+                by_point.append(_gradients(module(point[None])[0], parameters))
         for channel in zip(*by_point, strict=True):
             jacobian = torch.stack(channel).double()
             kernel = kernel + jacobian @ jacobian.T

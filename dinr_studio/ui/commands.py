@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from dinr_studio.io.reading import SUFFIXES
 from dinr_studio.ui.actions import COMMANDS
+from dinr_studio.ui.analysis.catalogue import ANALYSES
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.dialogs import help as help_dialogs
 from dinr_studio.ui.dialogs.asking import question
@@ -38,7 +39,9 @@ class Commands(SavingCommands):
         super().__init__(window)
 
     def runner(self, name: str) -> Callable[[], None]:
-        """The method of a command."""
+        """What a command does: a method of its name, or its analysis window."""
+        if name in ANALYSES:
+            return lambda: self._analyse(name)
         method: Callable[[], None] = getattr(self, name.replace("-", "_"))
         return method
 
@@ -279,6 +282,9 @@ class Commands(SavingCommands):
         """Kernel, spectrum and trajectory of the present field."""
         self.window.monitor.watch.look_again()
         self.studio.told.emit("Looking at kernel, spectrum and trajectory …")
+
+    def _analyse(self, name: str) -> None:
+        self.window.analyses.show(name)
 
     def _show_tab(self, tab: object) -> None:
         self.window.docks["Monitor"].show()

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from dinr_studio.samples import SAMPLES
+from dinr_studio.ui.analysis.catalogue import Analyses
 from dinr_studio.ui.availability import possible_commands
 from dinr_studio.ui.commands import Commands
 from dinr_studio.ui.dialogs.choose_columns import ChooseColumns
@@ -68,6 +69,7 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self.status)
         self._lay_out()
         self.jobs = Jobs(self.studio, self.job_notice, self.settings, self)
+        self.analyses = Analyses(self)
         self.commands = Commands(self)
         self.actions_by_name = build_actions(self, self.commands)
         self.recent_menu = QMenu("Open &recent", self)
@@ -363,6 +365,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue("state", self.saveState())
         self._remember_session()
         self.hide()
+        self.analyses.close()
         self.jobs.cancel_all()
         self.monitor.runs.stop()
         self.threads_ended = self.studio.stop()

@@ -12,6 +12,7 @@ from dinr_studio.sampling.evaluate import values_at
 from dinr_studio.training.fit import field_of
 from dinr_studio.training.run_file import read_run
 from dinr_studio.ui.actions import COMMANDS
+from dinr_studio.ui.analysis.catalogue import ANALYSES
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.exporting import volume_job
 from dinr_studio.ui.runs import runs_folder
@@ -21,7 +22,7 @@ KEY, LEFT, CTRL = Qt.Key, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.Control
 DIALOGS = {  # commands that ask something, or end everything
     "open", "open-folder", "mask", "export", "mesh", "picture", "plot", "movie", "palette", "guide", "what",
     "shortcuts", "about", "quit",
-    "close", "restore", "discard", "done", "fit", "resume",
+    "close", "restore", "discard", "done", "fit", "resume", *ANALYSES,
 }  # fmt: skip
 
 

@@ -1,0 +1,46 @@
+"""The figure of a kernel study: spectra, cumulative shares, and leading eigenfunctions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dinr_studio.analysis.kernel_spectrum import FLOOR
+from dinr_studio.experiments.figures.style import COLOURS, figure_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dinr_studio.experiments.kernel_study import KernelStudy
+
+PICTURES = 8
+
+
+def kernel_figure(study: KernelStudy) -> Figure:
+    """Eigenvalues and cumulative shares of all kernels of a study, and the field's leading eigenfunctions."""
+    with figure_style():
+        pictured = study.places.pictured
+        figure = new_figure(7.2, 4.4 if pictured else 2.6)
+        rows = figure.add_gridspec(2 if pictured else 1, 1, height_ratios=[1.5, 1.0] if pictured else [1.0])
+        plots = rows[0].subgridspec(1, 2)
+        spectrum = figure.add_subplot(plots[0], xlabel="index i", ylabel="eigenvalue")
+        share = figure.add_subplot(plots[1], xlabel="index i", ylabel="cumulative share of the trace")
+        for one, colour in zip(study.all, COLOURS, strict=False):
+            index = np.arange(1, len(one.spectrum.eigenvalues) + 1)
+            above = one.spectrum.eigenvalues > 0
+            label = f"{one.name}: rank {one.spectrum.effective_rank:.1f}, decay {one.spectrum.decay:.2f}"
+            spectrum.loglog(index[above], one.spectrum.eigenvalues[above], color=colour, label=label)
+            share.semilogx(index, one.spectrum.cumulative_share, color=colour, label=one.name)
+        spectrum.axhline(study.now.spectrum.floor, color="grey", linewidth=0.8, linestyle=":")
+        spectrum.set_title(f"{study.places.count} points; dotted: floor of 32 bits, {FLOOR:g} of the largest")
+        spectrum.legend()
+        share.set_ylim(0, 1.02)
+        if pictured:
+            cells = rows[1].subgridspec(1, PICTURES)
+            for i, mode in enumerate(study.now.modes[:PICTURES]):
+                picture = study.places.picture(mode)
+                limit = float(np.abs(picture).max()) or 1.0
+                axes = figure.add_subplot(cells[i], xticks=[], yticks=[], title=f"mode {i + 1}")
+                axes.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    return figure

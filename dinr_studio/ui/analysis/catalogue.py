@@ -1,0 +1,47 @@
+"""All analysis windows by their commands' names; each is made when it is first asked for, and there is one of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+if TYPE_CHECKING:
+    from dinr_studio.ui.analysis.window import AnalysisWindow
+    from dinr_studio.ui.main_window import MainWindow
+
+
+def _kernel() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.kernel import KernelWindow
+
+    return KernelWindow
+
+
+ANALYSES: dict[str, Callable[[], type[AnalysisWindow]]] = {
+    "analyse-kernel": _kernel,
+}
+
+
+class Analyses(QObject):
+    """The analysis windows that were opened so far, in `windows`."""
+
+    def __init__(self, main: MainWindow) -> None:
+        super().__init__(main)
+        self._main = main
+        self.windows: dict[str, AnalysisWindow] = {}
+
+    def show(self, name: str) -> AnalysisWindow:
+        """Opens a window, or brings it to the front."""
+        if name not in self.windows:
+            self.windows[name] = ANALYSES[name]()(name, self._main)
+        window = self.windows[name]
+        window.show()
+        window.raise_()
+        window.activateWindow()
+        return window
+
+    def close(self) -> None:
+        """Closes all, with what they are at; for closing the program."""
+        for window in self.windows.values():
+            window.close()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dinr_studio import __version__
-from dinr_studio.cli.belief_commands import fsc
+from dinr_studio.cli.belief_commands import BELIEF
 from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
 from dinr_studio.cli.inside import ntk
 from dinr_studio.cli.team import SHARED, follows
@@ -30,7 +30,8 @@ app.command("export")(export)
 app.command("mesh")(mesh)
 app.command("score")(score)
 app.command("slice")(slice_)
-app.command("fsc")(fsc)
+for name, command in BELIEF.items():
+    app.command(name)(command)
 app.command("ntk")(ntk)
 app.command("sample")(sample)
 app.command("benchmark")(benchmark)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -72,4 +73,4 @@ def spectra(
     print_json(result) if as_json else believing.print_spectra(result)
 
 
-BELIEF = {"fsc": fsc, "spectra": spectra}
+BELIEF: dict[str, Callable[..., None]] = {"fsc": fsc, "spectra": spectra}

@@ -49,7 +49,7 @@ def correlate(
     from dinr_studio.experiments.steps import told
 
     found = followed(told(correlated_sources(first, second, choice, wish, force=force)))
-    result = found.as_dict()
+    result: dict[str, Any] = found.as_dict()
     if figure is not None:
         from dinr_studio.experiments.figures.fsc import fsc_figure
 
@@ -91,7 +91,7 @@ def spectra(
     from dinr_studio.experiments.steps import told
 
     found = followed(told(spectra_of_source(source, choice, factor)))
-    result = found.as_dict()
+    result: dict[str, Any] = found.as_dict()
     if figure is not None:
         from dinr_studio.experiments.figures.spectra import spectra_figure
 

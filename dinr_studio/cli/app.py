@@ -10,6 +10,7 @@ import typer
 from dinr_studio import __version__
 from dinr_studio.cli.belief_commands import BELIEF
 from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
+from dinr_studio.cli.compression_commands import compress
 from dinr_studio.cli.inside import ntk
 from dinr_studio.cli.team import SHARED, follows
 from dinr_studio.errors import DinrError
@@ -33,6 +34,7 @@ app.command("slice")(slice_)
 for name, command in BELIEF.items():
     app.command(name)(command)
 app.command("ntk")(ntk)
+app.command("compress")(compress)
 app.command("sample")(sample)
 app.command("benchmark")(benchmark)
 

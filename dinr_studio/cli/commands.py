@@ -78,17 +78,10 @@ def info(
     positions: Positions = None,
     value_columns: Values = None,
 ) -> None:
-    """Shape, axes, voxel size, units, range and missing share of a volume, and the datasets in its file.
+    """Shape, axes, voxel size, units, range and missing share of a volume, and the datasets in its file."""
+    from dinr_studio.cli import inspecting
 
-    Of a run file: its field, grid, data and scores.
-    """
-    from dinr_studio.cli import describing, inspecting
-
-    if file.lower().endswith(".dinr"):
-        run = describing.describe_run(Path(file))
-        print_json(run) if as_json else describing.print_run(run)
-        return
-    options = open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
+    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
     described = inspecting.describe(file, options)
     print_json(described) if as_json else inspecting.print_description(described)
 
@@ -166,7 +159,7 @@ def fit(
     }
     changes = {name: value for name, value in given.items() if value is not None}
     changes |= dict(values.setting(text) for text in settings or ())
-    options = open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
+    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
     if stream:
         options["stored"] = True
     request = fitting.FitRequest(file, output, preset, family, changes, options)
@@ -308,7 +301,7 @@ def _target(factor: str | None, voxel_size: str | None, shape: str | None, box: 
     }
 
 
-def open_options(
+def _open_options(
     dataset: str | None,
     axes: str | None,
     voxel_size: str | None,

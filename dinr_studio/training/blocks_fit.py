@@ -25,6 +25,7 @@ from dinr_studio.partition import Partition, block_maps
 from dinr_studio.training.blended_run import no_blocks, together
 from dinr_studio.training.block_task import block_task
 from dinr_studio.training.distributed import ALONE, Team
+from dinr_studio.training.environment import environment
 from dinr_studio.training.fit import fit, new_run, score
 from dinr_studio.training.run import History, Run
 from dinr_studio.training.run_file import read_description, read_run, write_run
@@ -238,7 +239,8 @@ class _BlocksFit:
             end_reason=f"all {self.partition.count} blocks fitted",
         )
         device = self.team.device(run.config.training.device)
-        return run.updated(scores={**score(run, self.whole, device), "blocks": scores})
+        made = {"blocks": scores, "environment": environment(str(device), self.team.size)}
+        return run.updated(scores={**score(run, self.whole, device), **made})
 
     def _at(
         self, phase: Phase, block: int = 0, snapshot: Snapshot | None = None, run: Run | None = None
@@ -311,7 +313,8 @@ def mean_history(histories: Sequence[History]) -> History:
     if not curves:
         return History()
     rows = min(HISTORY_ROWS, max(len(curve["step"]) for curve in curves))
-    columns = {name: np.mean([_at_rows(curve[name], rows) for curve in curves], axis=0) for name in curves[0]}
+    names = [name for name in curves[0] if all(name in curve for curve in curves)]
+    columns = {name: np.mean([_at_rows(curve[name], rows) for curve in curves], axis=0) for name in names}
     for name in ("step", "elapsed"):
         columns[name] *= len(curves)
     return History(columns)

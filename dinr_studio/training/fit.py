@@ -28,6 +28,7 @@ from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.training.blended_run import blended_field
 from dinr_studio.training.device import effective_precision, resident_bytes
 from dinr_studio.training.distributed import ALONE, Team, run_id_of_job
+from dinr_studio.training.environment import environment
 from dinr_studio.training.keeping import Keeper
 from dinr_studio.training.run import History, Run
 from dinr_studio.training.snapshot import Phase, Snapshot
@@ -211,11 +212,13 @@ class _Fit:
             "epoch": trainer.epoch,
             "elapsed": trainer.elapsed,
             "learning_rate": trainer.learning_rate,
+            "memory_bytes": float(resident_bytes()),
             "held_out_psnr": np.nan if self.latest_psnr is None else self.latest_psnr,
             **{name: means.get(name, np.nan) for name in ("data_loss", "kinetic_energy", "total_loss")},
         }
+        rows = len(self.columns.get("step", ()))  # a run of an older version lacks a column
         for name, value in row.items():
-            self.columns.setdefault(name, []).append(value)
+            self.columns.setdefault(name, [np.nan] * rows).append(value)
 
     def _snapshot(
         self,
@@ -286,6 +289,7 @@ class _Fit:
         run = self._present_run(finished=True, reason=self.reason)
         try:
             scores = score(run, self.trainer.task, self.trainer.device)
+            scores["environment"] = environment(str(self.trainer.device), self.team.size)
         except DinrError as error:
             self.keeper.save(self._present_run(finished=False, reason=str(error)))
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".svg", ".pdf", ".png")
 DOTS_PER_INCH = 300  # of a PNG
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 COLUMN = 3.5  # inches: the width of a journal's column; two and the gap between are 7.2
 BLUE, ORANGE, GREEN, RED, PURPLE, BROWN = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F6000"
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, BROWN)  # told apart by the colour-blind (Okabe and Ito)
@@ -64,3 +66,24 @@ def save_figure(figure: Figure, path: Path, *, force: bool = False) -> None:
     check_figure_name(path)
     with figure_style(), atomic_output(path, force=force) as temporary:
         figure.savefig(temporary, dpi=DOTS_PER_INCH, format=path.suffix[1:].lower())
+
+
+def logarithmic(axes: Any, *which: str) -> None:
+    """Makes axes (`x`, `y`) logarithmic, with powers of ten in plain letters, since formulas are not typeset here."""
+    from matplotlib.ticker import FuncFormatter, LogFormatter
+
+    for name in which:
+        getattr(axes, f"set_{name}scale")("log")
+        axis = getattr(axes, f"{name}axis")
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
+        axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
+
+
+def _power(value: float) -> str:
+    """A power of ten, or another number, as a tick's label."""
+    if value <= 0:
+        return ""
+    exponent = math.log10(value)
+    if abs(exponent - round(exponent)) > 1e-6 or -3 < exponent < 4:
+        return f"{value:g}"
+    return f"10{str(round(exponent)).translate(SUPERSCRIPTS)}"

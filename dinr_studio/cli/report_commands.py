@@ -1,0 +1,33 @@
+"""The commands that put runs beside each other and write them up: what each takes, what it prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dinr_studio.cli.commands import AsJson, Device, Force, print_json
+
+RunFiles = Annotated[list[Path], typer.Argument(metavar="RUN.dinr ...", help="Run files that `fit` has written.")]
+
+
+def compare(
+    runs: RunFiles,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FIGURE", help="Curves, spectra and difference: .svg, .pdf or .png."),
+    ] = None,
+    difference: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write the second field less the first as a volume, such as difference.mrc."),
+    ] = None,
+    device: Device = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Runs beside each other: settings that differ, cost, scores, and by how much the fields differ, and where."""
+    from dinr_studio.cli import comparing
+
+    result = comparing.compare_runs(runs, figure=output, difference=difference, device=device, force=force)
+    print_json(result) if as_json else comparing.print_comparison(result)

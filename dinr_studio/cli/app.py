@@ -12,6 +12,7 @@ from dinr_studio.cli.belief_commands import fsc
 from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
 from dinr_studio.cli.inside import ntk
 from dinr_studio.cli.report_commands import compare
+from dinr_studio.cli.sweep_command import sweep
 from dinr_studio.cli.team import SHARED, follows
 from dinr_studio.errors import DinrError
 
@@ -36,6 +37,7 @@ app.command("ntk")(ntk)
 app.command("compare")(compare)
 app.command("sample")(sample)
 app.command("benchmark")(benchmark)
+app.command("sweep")(sweep)
 
 
 @app.callback()

@@ -81,7 +81,7 @@ def info(
     """Shape, axes, voxel size, units, range and missing share of a volume, and the datasets in its file."""
     from dinr_studio.cli import inspecting
 
-    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
+    options = open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
     described = inspecting.describe(file, options)
     print_json(described) if as_json else inspecting.print_description(described)
 
@@ -159,15 +159,15 @@ def fit(
     }
     changes = {name: value for name, value in given.items() if value is not None}
     changes |= dict(values.setting(text) for text in settings or ())
-    options = _open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
+    options = open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
     if stream:
         options["stored"] = True
     request = fitting.FitRequest(file, output, preset, family, changes, options)
     wish = block_fitting.wish_for(blocks, overlap, output, resume=resume)
     if dry_run and wish is not None:
-        _print_plan(block_fitting.planned_fit(request, wish, force=force, resume=resume), as_json)
+        print_plan(block_fitting.planned_fit(request, wish, force=force, resume=resume), as_json)
     if dry_run:
-        _print_plan(fitting.planned_fit(request, force=force, resume=resume), as_json)
+        print_plan(fitting.planned_fit(request, force=force, resume=resume), as_json)
     if wish is not None:
         result = block_fitting.resume_fit(request) if resume else block_fitting.new_fit(request, wish, force=force)
         print_json(result) if as_json else block_fitting.print_result(result)
@@ -211,7 +211,7 @@ def export(
     else:
         ready = exporting.field_alone(run, target, options, device, output)
     if dry_run:
-        _print_plan(exporting.planned(output, ready), as_json)
+        print_plan(exporting.planned(output, ready), as_json)
     result = exporting.exported(output, ready)
     print_json(result) if as_json else exporting.print_result(result)
 
@@ -301,7 +301,7 @@ def _target(factor: str | None, voxel_size: str | None, shape: str | None, box: 
     }
 
 
-def _open_options(
+def open_options(
     dataset: str | None,
     axes: str | None,
     voxel_size: str | None,
@@ -332,7 +332,7 @@ def _open_options(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _print_plan(planned: dict[str, Any], as_json: bool) -> NoReturn:
+def print_plan(planned: dict[str, Any], as_json: bool) -> NoReturn:
     """Prints what a work would take, and ends with status 0 where it fits or 1 where it does not."""
     if as_json:
         print_json(planned)

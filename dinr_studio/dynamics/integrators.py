@@ -53,6 +53,8 @@ INCREMENTS: dict[str, Increment] = {
     "rk4": rk4_increment,
 }
 
+STAGES = {"euler": 1, "midpoint": 2, "rk4": 4}  # evaluations of the vector field in each step
+
 
 def trajectory(f: VectorField, z: Tensor, *, integrator: str, steps: int, horizon: float) -> Iterator[Moment]:
     """Every state of a fixed-step solution, z(0) to z(T): steps + 1 moments, the last with the velocity at T."""

@@ -122,7 +122,7 @@ def folder_in_parts(path: Path, description: Mapping[str, Any], *, force: bool, 
         check_replaced(path, force)
         _check_left(path, description, left)
         folder.mkdir(exist_ok=True)
-        with _locked(folder):
+        with locked(folder):
             partial = PartialFolder(folder, description)
             partial.values.mkdir(exist_ok=True)
             try:
@@ -164,7 +164,7 @@ def _check_left(path: Path, description: Mapping[str, Any], left: Left) -> None:
                 "it, or begin anew with --force."
             )
         return
-    with _locked(folder):
+    with locked(folder):
         shutil.rmtree(folder)
 
 
@@ -173,7 +173,7 @@ def _own(name: str) -> bool:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Within the block no other process writes the same; OutputError where one does. A lock ends with its process."""
     if os.name == "nt":  # which has no such locks: two processes that write the same are not told apart
         yield

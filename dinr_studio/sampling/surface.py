@@ -82,7 +82,7 @@ def serve(connection: Connection, task: SurfaceTask) -> None:
     """What the process does: takes the values, tells what it found, and writes it once it is told to."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     _be_first_to_go()
-    _end_with_parent()
+    end_with_parent()
     try:
         values = np.empty(task.shape, dtype=np.float32)
         flat, at = values.reshape(-1), 0
@@ -110,7 +110,7 @@ def _be_first_to_go() -> None:
         pass
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Where the parent is killed, Linux ends this process too, before it writes what nobody clears away any more."""
     with suppress(AttributeError, OSError, TypeError):  # another system
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -62,7 +62,7 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
     precision = effective_precision(config.training.precision, device)
     field = build_field(config.field, axes, channels, seed=0, precision=precision).to(device)
     micro_batch = min(config.training.micro_batch, config.training.batch)
-    needed = _saved_bytes(field, axes, device) // PROBE_VOXELS * micro_batch
+    needed = saved_bytes(field, axes, device) // PROBE_VOXELS * micro_batch
     if device.type == "cpu" and needed > available_bytes():
         fitting = max(1, micro_batch * available_bytes() // (2 * needed))
         raise MemoryShort(
@@ -70,7 +70,7 @@ def make_plan(volume: Volume, config: FitConfig) -> Plan:
             f"{available_bytes() / 2**30:.1f} GiB are free; set micro_batch to {fitting} or less.",
             fitting,
         )
-    rate = _mean_rate(field, config, axes, micro_batch, device)
+    rate = mean_rate(field, config, axes, micro_batch, device)
     parameters = parameter_count(config.field, axes, channels)
     fixed = 4 * COPIES_OF_WEIGHTS * parameters + _data_bytes(volume) + JUDGING_BYTES
     held_out = expected_share(volume.grid, config.training.held_out_scheme, config.training.held_out_share)
@@ -116,7 +116,14 @@ def shared_plan(plan: Plan, config: FitConfig, processes: int) -> Plan:
     )
 
 
-def _saved_bytes(field: Field, axes: int, device: torch.device) -> int:
+def saved_bytes_of(config: FitConfig, axes: int, channels: int) -> int:
+    """Bytes that one micro-batch of a fit keeps for its backward pass on the processor."""
+    field = build_field(config.field, axes, channels, seed=0)
+    micro_batch = min(config.training.micro_batch, config.training.batch)
+    return saved_bytes(field, axes, torch.device("cpu")) // PROBE_VOXELS * micro_batch
+
+
+def saved_bytes(field: Field, axes: int, device: torch.device) -> int:
     """Bytes that autograd keeps for the backward pass of PROBE_VOXELS voxels, weights not counted."""
     sizes: dict[int, int] = {}
     own = {parameter.untyped_storage().data_ptr() for parameter in field.parameters()}
@@ -133,8 +140,8 @@ def _saved_bytes(field: Field, axes: int, device: torch.device) -> int:
     return sum(sizes.values())
 
 
-def _mean_rate(field: Field, config: FitConfig, axes: int, micro_batch: int, device: torch.device) -> float:
-    """Coordinates per second over a whole run, in which the steps through latent time may grow."""
+def mean_rate(field: Field, config: FitConfig, axes: int, micro_batch: int, device: torch.device) -> float:
+    """Coordinates per second of training over a whole run, in which the steps through latent time may grow."""
     if not (config.training.growing_steps and isinstance(field, DinrField)):
         return _coordinates_per_second(field, axes, micro_batch, device)
     seconds = 0.0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.analysis.fsc import Map, check_maps, crossing, length_in_words, transformed
-from dinr_studio.analysis.shells import Shells, shells_of
+from dinr_studio.fourier import Shells, shells_of
 
 CONE = 20.0  # degrees from a cone's axis to its side, as is usual for directional correlations
 DIRECTIONS = {2: 36, 3: 60}  # over half a circle, over a hemisphere: opposite directions are one

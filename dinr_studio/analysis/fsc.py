@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dinr_studio.analysis.shells import Shells, shells_of
 from dinr_studio.errors import DataError
+from dinr_studio.fourier import Shells, shells_of
 from dinr_studio.memory import available_bytes
 from dinr_studio.needs import Needs
 

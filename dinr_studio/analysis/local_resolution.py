@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dinr_studio.analysis.fsc import Map, check_maps, crossing
-from dinr_studio.analysis.shells import Shells, shells_of
 from dinr_studio.errors import ConfigError
+from dinr_studio.fourier import Shells, shells_of
 
 THRESHOLD = 0.5  # within few voxels 0.143 is no more than noise
 WINDOW_SHARE = 0.2  # of the maps' shortest edge, in voxels: the window's diameter, within these bounds

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from dinr_studio import __version__
-from dinr_studio.cli.belief_commands import fsc
+from dinr_studio.cli.belief_commands import BELIEF
 from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
+from dinr_studio.cli.compression_commands import compress
 from dinr_studio.cli.inside import ntk
 from dinr_studio.cli.report_commands import compare
 from dinr_studio.cli.sweep_command import sweep
@@ -32,9 +33,11 @@ app.command("export")(export)
 app.command("mesh")(mesh)
 app.command("score")(score)
 app.command("slice")(slice_)
-app.command("fsc")(fsc)
+for name, command in BELIEF.items():
+    app.command(name)(command)
 app.command("ntk")(ntk)
 app.command("compare")(compare)
+app.command("compress")(compress)
 app.command("sample")(sample)
 app.command("benchmark")(benchmark)
 app.command("sweep")(sweep)

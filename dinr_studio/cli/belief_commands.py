@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dinr_studio.cli.commands import AsJson, Data, Device, Force, print_json
+from dinr_studio.cli.commands import AsJson, Data, Device, Factor, Force, print_json
 
 Source = Annotated[str, typer.Argument(metavar="RUN_OR_FILE", help="A run file or a volume file, or sample:NAME.")]
 Figure = Annotated[
@@ -49,3 +50,27 @@ def fsc(
     wish = Wish(mask, directional, local, window=window, step=step)
     result = believing.correlate(first, second, choice, wish, figure=output, force=force)
     print_json(result) if as_json else believing.print_correlation(result)
+
+
+def spectra(
+    source: Source,
+    output: Figure = None,
+    factor: Factor = None,
+    channel: OneChannel = 0,
+    frame: Frame = None,
+    data: Data = None,
+    device: Device = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Power spectra of data, field and residual, over all directions and along each axis, in physical units."""
+    from dinr_studio.cli import believing, values
+    from dinr_studio.experiments.maps import Choice
+
+    factors = values.numbers(factor, "--factor")
+    choice = Choice(channel, frame, data, device)
+    result = believing.spectra(source, choice, factors, figure=output, force=force)
+    print_json(result) if as_json else believing.print_spectra(result)
+
+
+BELIEF: dict[str, Callable[..., None]] = {"fsc": fsc, "spectra": spectra}

@@ -1,17 +1,14 @@
-"""`fsc`: what it does and prints. Whether to believe a field, told by maps that ought to agree."""
+"""`fsc` and `spectra`: what they do and print. Whether to believe a field, told by maps that ought to agree."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dinr_studio.cli.progress import bar_or_lines
-from dinr_studio.cli.signals import termination_interrupts
+from dinr_studio.cli.following import followed
 from dinr_studio.io.atomic import check_place, exists_already
 
 if TYPE_CHECKING:
@@ -19,21 +16,6 @@ if TYPE_CHECKING:
 
     from dinr_studio.experiments.correlation import Wish
     from dinr_studio.experiments.maps import Choice
-    from dinr_studio.experiments.steps import Step
-
-T = TypeVar("T")
-
-
-def followed(steps: Generator[Step, None, T]) -> T:
-    """What an analysis returns, after showing how far it is; interrupted, it is closed."""
-    with bar_or_lines() as progress, termination_interrupts(), closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            progress.update(step.share, step.doing)
 
 
 def check_outputs(outputs: dict[str, Path | None], *, force: bool) -> None:
@@ -64,9 +46,10 @@ def correlate(
     """Correlates two maps; returns what `fsc --json` prints."""
     check_outputs({"figure": figure, "volume": wish.local}, force=force)
     from dinr_studio.experiments.correlation import correlated_sources
+    from dinr_studio.experiments.steps import told
 
-    found = followed(correlated_sources(first, second, choice, wish, force=force))
-    result = found.as_dict()
+    found = followed(told(correlated_sources(first, second, choice, wish, force=force)))
+    result: dict[str, Any] = found.as_dict()
     if figure is not None:
         from dinr_studio.experiments.figures.fsc import fsc_figure
 
@@ -97,3 +80,46 @@ def print_correlation(result: dict[str, Any]) -> None:
         typer.echo(f"wrote {result['figure']}")
     for sentence in result["notes"]:
         print(f"note: {sentence}", file=sys.stderr)
+
+
+def spectra(
+    source: str, choice: Choice, factor: tuple[float, ...] | None, *, figure: Path | None, force: bool
+) -> dict[str, Any]:
+    """The spectra of a run or a file; returns what `spectra --json` prints."""
+    check_outputs({"figure": figure}, force=force)
+    from dinr_studio.experiments.spectra import spectra_of_source
+    from dinr_studio.experiments.steps import told
+
+    found = followed(told(spectra_of_source(source, choice, factor)))
+    result: dict[str, Any] = found.as_dict()
+    if figure is not None:
+        from dinr_studio.experiments.figures.spectra import spectra_figure
+
+        result["figure"] = save(spectra_figure(found), figure, force=force)
+    return result
+
+
+def print_spectra(result: dict[str, Any]) -> None:
+    """A table of the power over shells, thinned out, and the verdict."""
+    radial = {name: one["radial"] for name, one in result["spectra"].items() if one["radial"] is not None}
+    if radial:
+        first = max(radial.values(), key=lambda curve: len(curve["frequency"]))["frequency"]
+        unit = result["unit"] or "unit"
+        typer.echo(f"power density in ({result['value_unit'] or 'value'})² by frequency in cycles per {unit}:")
+        typer.echo(f"{'frequency':>12}" + "".join(f"{name:>14}" for name in radial))
+        for row in _thinned(len(first)):
+            cells = [f"{one['density'][row]:.4g}" if row < len(one["density"]) else "" for one in radial.values()]
+            typer.echo(f"{first[row]:>12.4g}" + "".join(f"{cell:>14}" for cell in cells))
+    else:
+        typer.echo("The axes have several units, so there are spectra along each axis alone; see --json or -o.")
+    if result["verdict"]:
+        typer.echo(result["verdict"])
+    if "figure" in result:
+        typer.echo(f"wrote {result['figure']}")
+    for sentence in result["notes"]:
+        print(f"note: {sentence}", file=sys.stderr)
+
+
+def _thinned(count: int, most: int = 16) -> list[int]:
+    """Row numbers from 1 on, evenly spread, about `most` of them."""
+    return sorted({1 + round(i * (count - 2) / max(1, most - 1)) for i in range(most)} if count > 2 else {count - 1})

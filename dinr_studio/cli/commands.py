@@ -78,9 +78,16 @@ def info(
     positions: Positions = None,
     value_columns: Values = None,
 ) -> None:
-    """Shape, axes, voxel size, units, range and missing share of a volume, and the datasets in its file."""
-    from dinr_studio.cli import inspecting
+    """Shape, axes, voxel size, units, range and missing share of a volume, and the datasets in its file.
 
+    Of a run file: its field, grid, data and scores.
+    """
+    from dinr_studio.cli import describing, inspecting
+
+    if file.lower().endswith(".dinr"):
+        run = describing.describe_run(Path(file))
+        print_json(run) if as_json else describing.print_run(run)
+        return
     options = open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, positions, value_columns)
     described = inspecting.describe(file, options)
     print_json(described) if as_json else inspecting.print_description(described)

@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-from dinr_studio.cli.believing import check_outputs, followed, save
+from dinr_studio.cli.believing import check_outputs, save
+from dinr_studio.cli.following import followed
 from dinr_studio.cli.progress import bar_or_lines, in_words
 from dinr_studio.cli.signals import termination_interrupts
 from dinr_studio.errors import plain
@@ -24,10 +25,11 @@ def compare_runs(
     """Compares runs and writes what was asked for; returns what `compare --json` prints."""
     check_outputs({"figure": figure, "volume": difference}, force=force)
     from dinr_studio.experiments.compare import check_runs, read_and_compare
+    from dinr_studio.experiments.steps import told
 
     check_runs(paths)
-    found = followed(read_and_compare(paths, device))
-    result = found.as_dict()
+    found = followed(told(read_and_compare(paths, device)))
+    result: dict[str, Any] = found.as_dict()
     if difference is not None:
         result["difference_file"] = _write_difference(found.runs, difference, device, force=force)
     if figure is not None:

@@ -208,6 +208,8 @@ def _described(report: Any) -> dict[str, Any]:
         "dtype": report.dtype,
         "seconds": report.seconds,
         "peak_memory_bytes": peak_bytes(),
+        "beyond_nyquist": None if report.beyond is None else report.beyond.as_dict(),
+        "note": "" if report.beyond is None else report.beyond.note,
         "lost": list(report.lost),
     }
 
@@ -223,6 +225,8 @@ def print_result(result: dict[str, Any]) -> None:
         typer.echo(
             f"values: weighted mean of the field and a cubic spline ({shares_in_words(result['stacked_weights'])})"
         )
+    if result["note"]:
+        typer.echo(result["note"])
     typer.echo(f"{result['seconds']:.1f} s, {result['peak_memory_bytes'] / 2**30:.2f} GiB at most")
     for sentence in result["lost"]:
         print(f"note: {sentence}", file=sys.stderr)

@@ -15,10 +15,11 @@ from dinr_studio.coordinates import CoordinateMap, Grid
 from dinr_studio.errors import ConfigError, DinrError
 from dinr_studio.experiments.repeat import all_settings
 from dinr_studio.experiments.run_facts import RunFacts, held_out_alike, read_facts
-from dinr_studio.experiments.steps import Step, Steps, part, within
+from dinr_studio.experiments.steps import Steps, part, within
 from dinr_studio.sampling.difference import Difference, coarse, difference_slabs, differences, shared_grid
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
 from dinr_studio.sampling.exports import ExportProgress
+from dinr_studio.stages import Stage
 from dinr_studio.training.run import Run
 from dinr_studio.volume import Volume
 
@@ -104,9 +105,9 @@ def comparing(runs: tuple[RunFacts, ...], device: torch.device) -> Steps[Compari
     fields = {run.name: field_of(run.run, device) for run in runs}
     found = yield from part(_with_differences(beside(runs), fields), 0.0, 0.9)
     shared = {name: fields[name] for name in (runs[0].name, *found.differences)}
-    yield Step(0.9, "spectra")
+    yield Stage(0.9, "spectra")
     found = _with_spectra(found, shared)
-    yield Step(0.97, "slices")
+    yield Stage(0.97, "slices")
     return replace(found, plane=_plane(found, shared))
 
 
@@ -262,5 +263,5 @@ def read_and_compare(paths: Sequence[Path], device: str) -> Steps[Comparison]:
     from dinr_studio.training.device import resolve_device
 
     check_runs(paths)
-    yield Step(0.0, "reading runs")
+    yield Stage(0.0, "reading runs")
     return (yield from part(comparing(read_facts(paths), resolve_device(device)), 0.02, 1.0))

@@ -15,9 +15,10 @@ from dinr_studio.analysis.local_resolution import LocalResolution, local_resolut
 from dinr_studio.analysis.soft_masks import SOFT_MASKS, softened
 from dinr_studio.errors import ConfigError, DataError
 from dinr_studio.experiments.maps import Choice, Map, map_of_volume, read_pair
-from dinr_studio.experiments.steps import Step, Steps, part, within
+from dinr_studio.experiments.steps import Steps, part, within
 from dinr_studio.io.reading import open_volume
 from dinr_studio.io.writing import write_values
+from dinr_studio.stages import Stage
 
 NO_MASK = "none"
 
@@ -75,7 +76,7 @@ def correlated(first: Map, second: Map, wish: Wish, *, force: bool = False) -> S
     """The correlation of two maps on one grid; raises a DinrError where that is not possible."""
     size, unit = first.grid.voxel_size, first.unit
     check_maps(first.values, second.values, size)
-    yield Step(0.0, "correlating")
+    yield Stage(0.0, "correlating")
     mask = mask_for(wish.mask, first)
     found = fsc(first.values, second.values, size, unit=unit, mask=mask)
     found = _noted(found, first, second)
@@ -91,7 +92,7 @@ def correlated(first: Map, second: Map, wish: Wish, *, force: bool = False) -> S
         if wish.local is not None:
             write_local(by_place, first, wish.local, force=force)
             file = str(wish.local)
-    yield Step(1.0, "done")
+    yield Stage(1.0, "done")
     return Correlated(first.name, second.name, wish.mask, found, by_direction, by_place, file)
 
 

@@ -6,6 +6,8 @@ import itertools
 import math
 import time
 from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from dinr_studio.coordinates import Grid
 from dinr_studio.errors import OutputError
 from dinr_studio.io.unfinished import Left
 from dinr_studio.io.writing import VolumeHeader, lost_by, open_writer, output_at, written_suffix
+from dinr_studio.sampling.beyond import LOOKING, Beyond, beyond_nyquist
 from dinr_studio.sampling.crew import ALONE, Crew
 from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs, values_at_indices
 from dinr_studio.sampling.exports import ExportProgress, ExportReport, Slabs, cast, finished, header_for, pieces
@@ -41,6 +44,7 @@ def export(
 ) -> Generator[ExportProgress, None, None]:
     """Writes the field on a grid to a file whose suffix names the format; yields after each slab.
 
+    Where the grid is finer than the data's a note says how much of the values lies beyond their Nyquist frequency.
     dtype: one of DTYPES; integers are rounded, and clipped to what the type holds. notes: sentences for the file's
     metadata. compression: gzip or none, where the format has a choice; "" is its usual one. slabs: what makes the
     values, slab by slab along the first axis, where that is not the field alone; None among them is a chance to stop
@@ -51,14 +55,31 @@ def export(
     """
     header = crew.together(lambda: header_for(source, grid, dtype, notes, compression))
     suffix = crew.together(lambda: written_suffix(path))
+    beyond = yield from _share_beyond(source, header, slabs)
+    if beyond is not None:
+        header = replace(header, notes=(*header.notes, beyond.note))
     if suffix == TILED:
         from dinr_studio.sampling.tiled_export import tiled_export
 
-        yield from tiled_export(source, header, path, slabs, crew, force=force, left=left, mark=mark)
+        steps = tiled_export(source, header, path, slabs, crew, force=force, left=left, mark=mark)
     elif left == "resume":
         raise OutputError(f"Only a {TILED} can be gone on with, and {path.name} is none; leave --resume out.")
     else:
-        yield from _whole(source, header, path, slabs, force)
+        steps = _whole(source, header, path, slabs, force)
+    with closing(steps):
+        for step in steps:
+            yield step if step.report is None else replace(step, report=replace(step.report, beyond=beyond))
+
+
+def _share_beyond(
+    source: FieldOnGrid, header: VolumeHeader, slabs: Slabs
+) -> Generator[ExportProgress, None, Beyond | None]:
+    """How much of the values lies beyond the data's Nyquist frequency, where the grid is finer than the data's."""
+    started, found = time.perf_counter(), None
+    for found in beyond_nyquist(source, header.grid, slabs):
+        if found is None:
+            yield ExportProgress(0, header.grid.size, time.perf_counter() - started, math.nan, phase=LOOKING)
+    return found
 
 
 def _whole(

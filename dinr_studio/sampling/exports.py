@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from dinr_studio.coordinates import Grid
 from dinr_studio.errors import OutputError
 from dinr_studio.io.writing import DTYPES, VolumeHeader
 from dinr_studio.sampling.evaluate import FieldOnGrid
+
+if TYPE_CHECKING:
+    from dinr_studio.sampling.beyond import Beyond
 
 STRIP_VALUES = 1 << 19  # evaluated and written in one go, at most, but for a single line of a grid
 
@@ -40,13 +43,17 @@ class ExportProgress:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written where; lost: sentences on what the file format could not carry, or values that were clipped."""
+    """What was written where; lost: sentences on what the file format could not carry, or values that were clipped.
+
+    beyond: how much of the values no voxel of the data confirms, where the grid is finer than these.
+    """
 
     file: str
     grid: Grid
     dtype: str
     seconds: float
     lost: tuple[str, ...] = field(default=())
+    beyond: Beyond | None = None
 
 
 def pieces(grid: Grid, channels: int) -> Iterator[Grid]:

@@ -10,7 +10,7 @@ import itertools
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ from dinr_studio.io.zarr_writing import (
     tiles,
     write_part,
 )
+from dinr_studio.sampling.beyond import lasting
 from dinr_studio.sampling.crew import Crew
 from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.sampling.exports import ExportProgress, Slabs, cast, finished
@@ -64,7 +65,7 @@ def tiled_export(
     force: bool,
     left: Left,
     mark: str,
-) -> Iterator[ExportProgress]:
+) -> Generator[ExportProgress, None, None]:
     """Writes the field to a Zarr store, as `sampling.export.export` does; all processes of a crew call this alike."""
     lost = crew.together(lambda: lost_by(header, path))
     started, size = time.perf_counter(), header.grid.size
@@ -107,7 +108,7 @@ def description(source: FieldOnGrid, header: VolumeHeader, mark: str) -> dict[st
         "grid": asdict(header.grid),
         "type of the values": str(header.dtype),
         "compression": header.compression or "usual",
-        "metadata": [header.channels, header.channel_names, header.value_unit, header.notes],
+        "metadata": [header.channels, header.channel_names, header.value_unit, lasting(header.notes)],
         PARTS: len(tiles(header)),
     }
 

@@ -14,6 +14,7 @@ from dinr_studio.config import FitConfig
 from dinr_studio.coordinates import CoordinateMap, Grid
 from dinr_studio.normalisation import Normalisation
 from dinr_studio.partition import Partition
+from dinr_studio.training.run_description import Packing
 from dinr_studio.volume import Provenance
 
 Weights = Mapping[str, NDArray[Any]]
@@ -59,6 +60,7 @@ class Run:
     partition: the blocks that have a field each, where one field does not hold all. Weights have one more axis then,
     the first, which counts blocks (0 before all are fitted); block_maps are the blocks' maps to network coordinates.
     Where the values stay in their file, held_out is empty: what is held out follows from the settings.
+    packing: how a small file held the weights; None where it was none. Such a run has no state, history or held_out.
     """
 
     run_id: str
@@ -84,6 +86,7 @@ class Run:
     scattered: int = 0
     partition: Partition | None = None
     block_maps: tuple[CoordinateMap, ...] = ()
+    packing: Packing | None = None
 
     @property
     def channels(self) -> int:

@@ -6,6 +6,7 @@ A run file may come from a stranger, so nothing that the program looks up in it 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
@@ -14,6 +15,7 @@ from dinr_studio.config import FitConfig, Settings
 from dinr_studio.coordinates import SPATIAL_AXES, TIME_AXIS, CoordinateMap, Grid
 from dinr_studio.normalisation import Normalisation
 from dinr_studio.partition import Partition
+from dinr_studio.training.seals import damaged
 from dinr_studio.volume import MAX_CHANNELS, Provenance
 
 Count = Annotated[int, Field(ge=0, le=2**62)]
@@ -127,6 +129,20 @@ def _check(kind: type[Settings], part: Mapping[str, Any], name: str) -> None:
         raise ValueError(f"{name}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
 
 
+class Packing(Settings):
+    """How a small file holds its weights.
+
+    bits: 32 or 16 (floats), fewer (each row's greatest weight in so many bits), or None where each tensor has the step
+    that its influence on the values calls for. psnr, psnr_before: dB over `voxels` voxels of the data, by the stored
+    weights and by those before; None where the data was not at hand.
+    """
+
+    bits: Annotated[int, Field(ge=2, le=32)] | None
+    psnr: float | None
+    psnr_before: float | None
+    voxels: Count
+
+
 class Description(Settings):
     """The part of a run that is stored as JSON."""
 
@@ -151,6 +167,7 @@ class Description(Settings):
     scattered: Count = 0
     partition: Partition | None = None
     block_maps: tuple[CoordinateMap, ...] = ()
+    packing: Packing | None = None
 
     @model_validator(mode="after")
     def _parts_are_what_they_should_be(self) -> Self:
@@ -194,3 +211,14 @@ class Description(Settings):
         for one in self.block_maps:
             if {len(one.centre), len(one.scale), len(one.offset)} != {len(self.grid.shape)} or 0 in one.scale:
                 raise ValueError("the coordinates of its blocks do not fit its grid")
+
+
+def description_in(path: Path, text: bytes) -> Description:
+    """The description of the run file at `path` from its JSON; RunFileError where it is none."""
+    try:
+        return Description.model_validate_json(text)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"]) or "its text"
+        what = fault["msg"].removeprefix("Value error, ")
+        raise damaged(path, f"its description is not valid ({where}: {what})") from None

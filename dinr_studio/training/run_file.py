@@ -1,5 +1,7 @@
 """The run file NAME.dinr: one HDF5 file that holds a Run and can run no code.
 
+A run file of version 4, which `compress` makes, is no HDF5 file: see small_file.py; it is read here all the same.
+
 Layout, format version 3 (2 is the same without blocks, 1 also without `steps` and `momentum_buffer`):
 
     first 512 bytes       HDF5's user block: the seal, a line `dinr-studio-run VERSION SHA256` over all that follows it
@@ -19,31 +21,36 @@ that.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from io import BufferedIOBase
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from dinr_studio.config import MOST_STEPS, STEPS
-from dinr_studio.errors import DinrError, OutputError, RunFileError
+from dinr_studio.errors import OutputError
 from dinr_studio.io.atomic import atomic_output, check_place
 from dinr_studio.io.hdf5_files import hdf5_output
 from dinr_studio.io.isolation import check_harmless, trust, try_together
 from dinr_studio.training.run import History, Run, TrainerState
-from dinr_studio.training.run_description import Description
+from dinr_studio.training.run_description import Description, description_in
+from dinr_studio.training.seals import (
+    MOST_BYTES,
+    MOST_INFLATION,
+    SEAL_BYTES,
+    SMALL_VERSION,
+    VERSION,
+    VERSION_WITHOUT_BLOCKS,
+    check_seal,
+    damaged,
+    faults_in_words,
+    seal,
+    sealed_version,
+)
+from dinr_studio.training.small_file import read_small, read_small_description
 
-FORMAT, VERSION = "dinr-studio-run", 3
-VERSION_WITHOUT_BLOCKS = 2  # so that older programs read what they can
-SEAL_BYTES = 512
-SEAL = re.compile(rb"dinr-studio-run (\d{1,9}) ([0-9a-f]{64})\n")
-MOST_BYTES = 8 << 30
-MOST_INFLATION = 1100  # gzip can't shrink further; a file that claims more is not honest
 MOST_OBJECTS, DEEPEST = 20_000, 5
 FILTERS = {"gzip", None}
 TRIED_BY, TRIED_IN = "dinr_studio.io.hdf5", "try_hdf5"  # in a process that needs no torch
@@ -66,22 +73,8 @@ def check_run_name(path: Path) -> None:
     check_place(path)
 
 
-def seal(path: Path, version: int = VERSION) -> None:
-    """Writes version and checksum into the user block of a finished file."""
-    with open(path, "r+b") as file:
-        file.write(f"{FORMAT} {version} {_checksum(file)}\n".encode().ljust(SEAL_BYTES, b"\0"))
-
-
-def _checksum(file: BufferedIOBase) -> str:
-    """SHA-256 of all behind the seal; leaves the file at its start."""
-    file.seek(SEAL_BYTES)
-    checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    file.seek(0)
-    return checksum
-
-
 def _write_contents(run: Run, file: Any) -> None:
-    unused = {"partition", "block_maps"} if run.partition is None else None
+    unused = {"packing"} | ({"partition", "block_maps"} if run.partition is None else set())
     text = _description(run).model_dump_json(exclude=unused)
     file["description"] = np.frombuffer(text.encode(), dtype=np.uint8)
     file.create_dataset("held_out", data=run.held_out, compression="gzip" if len(run.held_out) else None)
@@ -96,7 +89,9 @@ def read_run(path: Path) -> Run:
     """The run in a file; raises RunFileError where it is damaged, of a newer version, or not a run file."""
     from dinr_studio.fields.build import weight_shapes
 
-    with _opened(path) as file:
+    if sealed_version(path) == SMALL_VERSION:
+        return read_small(path)
+    with _opened(Path(path)) as file:
         description = _read_description(path, file)
         shapes = weight_shapes(description.config.field, len(description.grid.shape), len(description.channel_ranges))
         best = _read_weights(path, file, "best", shapes, _block_axis(file, description))
@@ -113,7 +108,9 @@ def read_run(path: Path) -> Run:
 
 def read_description(path: Path) -> Description:
     """All of a run but its arrays: quick, and without torch."""
-    with _opened(path) as file:
+    if sealed_version(path) == SMALL_VERSION:
+        return read_small_description(path)
+    with _opened(Path(path)) as file:
         return _read_description(path, file)
 
 
@@ -130,54 +127,17 @@ def _write_all(file: Any, group: str, arrays: Mapping[str, NDArray[Any]]) -> Non
         file[f"{group}/{name}"] = array
 
 
-class _opened:  # noqa: N801  (a context manager, used as a function is)
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     """The HDF5 file at a path, looked through; every fault on the way in or out becomes a RunFileError."""
+    import h5py
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-
-    def __enter__(self) -> Any:
-        import h5py
-
-        self.file = None
-        try:
-            _check_seal(self.path)
-            check_harmless(self.path, TRIED_BY, TRIED_IN)
-            self.file = h5py.File(self.path, "r")
-            _look_through(self.path, self.file, self.path.stat().st_size)
-            return self.file
-        except BaseException as error:
-            self.__exit__(type(error), error, None)
-            raise
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self.file is not None:
-            self.file.close()
-        if isinstance(error, FileNotFoundError):
-            raise RunFileError(f"{self.path} does not exist; check the name.") from None
-        if isinstance(error, IsADirectoryError):
-            raise RunFileError(f"{self.path} is a folder; give a .dinr file.") from None
-        if isinstance(error, PermissionError):
-            raise RunFileError(f"{self.path} may not be read (no permission).") from None
-        if isinstance(error, DinrError):
-            if not isinstance(error, RunFileError):
-                raise _damaged(self.path, str(error)) from None
-        elif isinstance(error, Exception):
-            raise _damaged(self.path, "it is truncated or altered") from error
-
-
-def _check_seal(path: Path) -> None:
-    """RunFileError where a file is no run file, from a newer version, or not what was sealed."""
-    with open(path, "rb") as file:
-        found = SEAL.match(file.read(SEAL_BYTES))
-        if found is None:
-            raise RunFileError(f"{path} is not a run file; give a .dinr file that `fit` has written.")
-        if int(found[1]) > VERSION:
-            raise RunFileError(
-                f"{path} has format version {int(found[1])} and this program reads up to {VERSION}; update DINR Studio."
-            )
-        if _checksum(file) != found[2].decode():
-            raise _damaged(path, "it is truncated, or was altered after it was written")
+    with faults_in_words(path):
+        check_seal(path)
+        check_harmless(path, TRIED_BY, TRIED_IN)
+        with h5py.File(path, "r") as file:
+            _look_through(path, file, path.stat().st_size)
+            yield file
 
 
 def try_runs(paths: Sequence[Path]) -> None:
@@ -191,7 +151,7 @@ def _look_through(path: Path, file: Any, size: int) -> None:
     for count, (name, dataset) in enumerate(_datasets(path, file, "", 0)):
         total += _checked_size(path, name, dataset)
         if count > MOST_OBJECTS or total > min(MOST_BYTES, MOST_INFLATION * size):
-            raise _damaged(path, f"it claims to hold more than {total / 1e9:.2f} GB in a file of {size / 1e9:.4f} GB")
+            raise damaged(path, f"it claims to hold more than {total / 1e9:.2f} GB in a file of {size / 1e9:.4f} GB")
 
 
 def _datasets(path: Path, group: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -199,37 +159,31 @@ def _datasets(path: Path, group: Any, prefix: str, depth: int) -> Iterator[tuple
     import h5py
 
     if depth > DEEPEST:
-        raise _damaged(path, "its groups are nested too deeply")
+        raise damaged(path, "its groups are nested too deeply")
     for name in group:
         full = f"{prefix}{name}"
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise _damaged(path, f"{full} is a link to elsewhere, which a run file never holds")
+            raise damaged(path, f"{full} is a link to elsewhere, which a run file never holds")
         item = group[name]
         if isinstance(item, h5py.Group):
             yield from _datasets(path, item, f"{full}/", depth + 1)
         elif isinstance(item, h5py.Dataset):
             yield full, item
         else:
-            raise _damaged(path, f"{full} is neither a group nor an array")
+            raise damaged(path, f"{full} is neither a group nor an array")
 
 
 def _checked_size(path: Path, name: str, dataset: Any) -> int:
     """Bytes of a dataset, all of whose kind must be plain numbers stored in this very file."""
     if dataset.dtype.kind not in "fiu" or dataset.dtype.hasobject:
-        raise _damaged(path, f"{name} is of type {dataset.dtype}, which a run file never holds")
+        raise damaged(path, f"{name} is of type {dataset.dtype}, which a run file never holds")
     if dataset.is_virtual or dataset.external or dataset.compression not in FILTERS:
-        raise _damaged(path, f"{name} is stored in a way that a run file never uses")
+        raise damaged(path, f"{name} is stored in a way that a run file never uses")
     return int(dataset.size or 0) * int(dataset.dtype.itemsize)
 
 
 def _read_description(path: Path, file: Any) -> Description:
-    try:
-        return Description.model_validate_json(file["description"][...].tobytes())
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(part) for part in fault["loc"]) or "its text"
-        what = fault["msg"].removeprefix("Value error, ")
-        raise _damaged(path, f"its description is not valid ({where}: {what})") from None
+    return description_in(path, file["description"][...].tobytes())
 
 
 def _block_axis(file: Any, description: Description) -> tuple[int, ...]:
@@ -247,16 +201,16 @@ def _read_weights(
     stored = {name: dataset for name, dataset in _datasets(path, file[group], "", 0)}
     odd = sorted((set(stored) ^ set(shapes)) - {STEPS})
     if odd:
-        raise _damaged(path, f"the weights in {group} are not those of its settings ({odd[0]})")
+        raise damaged(path, f"the weights in {group} are not those of its settings ({odd[0]})")
     for name, own in [*shapes.items(), *([(STEPS, ())] if STEPS in stored else [])]:
         shape = (*more, *own)
         if stored[name].shape != shape or stored[name].dtype != np.float32:
-            raise _damaged(path, f"{group}/{name} has shape {stored[name].shape} where its settings call for {shape}")
+            raise damaged(path, f"{group}/{name} has shape {stored[name].shape} where its settings call for {shape}")
     weights = {name: dataset[...] for name, dataset in stored.items()}
     if not all(np.isfinite(array).all() for array in weights.values()):
-        raise _damaged(path, f"the weights in {group} are not all finite numbers")
+        raise damaged(path, f"the weights in {group} are not all finite numbers")
     if STEPS in weights and not np.all((weights[STEPS] >= 1) & (weights[STEPS] <= MOST_STEPS)):
-        raise _damaged(path, f"{group} has a number of steps that none could have")
+        raise damaged(path, f"{group} has a number of steps that none could have")
     return weights
 
 
@@ -264,10 +218,10 @@ def _read_held_out(path: Path, file: Any, description: Description) -> NDArray[A
     """Voxels of the grid, or rows of a table, never trained on."""
     stored, count = file["held_out"], description.scattered or description.grid.size
     if stored.ndim != 1 or stored.size > count or stored.dtype.kind not in "iu":
-        raise _damaged(path, "its list of held-out voxels does not fit its grid")
+        raise damaged(path, "its list of held-out voxels does not fit its grid")
     held_out: NDArray[Any] = stored[...]
     if len(held_out) and (held_out.min() < 0 or held_out.max() >= count):
-        raise _damaged(path, "its list of held-out voxels does not fit its grid")
+        raise damaged(path, "its list of held-out voxels does not fit its grid")
     return held_out
 
 
@@ -280,15 +234,15 @@ def _read_state(
     optimiser = {}
     kinds = {name.partition("/")[0] for name in file["state/optimiser"]}
     if kinds - {MUON_KIND} not in (set(), ADAM_KINDS):
-        raise _damaged(path, f"the optimiser's state holds {', '.join(sorted(kinds))}")
+        raise damaged(path, f"the optimiser's state holds {', '.join(sorted(kinds))}")
     stored = dict(_datasets(path, file["state/optimiser"], "", 0))
     of_adam = kinds & ADAM_KINDS
     if len({tuple(name.partition("/")[2] for name in stored if name.startswith(f"{kind}/")) for kind in of_adam}) > 1:
-        raise _damaged(path, "the optimiser's state is incomplete")
+        raise damaged(path, "the optimiser's state is incomplete")
     for name, dataset in stored.items():
         kind, _, parameter = name.partition("/")
         if dataset.shape != (() if kind == "step" else shapes.get(parameter)):
-            raise _damaged(path, f"the optimiser's {name} does not fit its settings")
+            raise damaged(path, f"the optimiser's {name} does not fit its settings")
         optimiser[name] = dataset[...]
     step, elapsed = scalars.pop("step"), scalars.pop("elapsed")
     return TrainerState(
@@ -304,9 +258,5 @@ def _read_state(
 def _read_history(path: Path, file: Any, description: Description) -> History:
     columns = {name: dataset[...].astype(np.float64) for name, dataset in _datasets(path, file["history"], "", 0)}
     if len({column.shape for column in columns.values()}) > 1 or any(column.ndim != 1 for column in columns.values()):
-        raise _damaged(path, "its history's columns differ in length")
+        raise damaged(path, "its history's columns differ in length")
     return History(columns, description.events)
-
-
-def _damaged(path: Path, what: str) -> RunFileError:
-    return RunFileError(f"{path} cannot be read: {what}; use an intact copy or fit again.")

@@ -189,9 +189,9 @@ def volume_in_words(report: ExportReport) -> str:
     size = " × ".join(number(v) if alike else with_unit(v, u) for v, u in zip(grid.voxel_size, grid.units, strict=True))
     size = f"{size} {grid.units[0]}".rstrip() if alike else size
     length = bytes_in_words(path.stat().st_size) if path.exists() else "gone since"
-    return " ".join(
-        [f"Wrote {path.name} in {path.parent}: {shape} voxels of {size}, {report.dtype}, {length}.", *report.lost]
-    )
+    beyond = () if report.beyond is None else (report.beyond.in_words,)
+    written = f"Wrote {path.name} in {path.parent}: {shape} voxels of {size}, {report.dtype}, {length}."
+    return " ".join([written, *beyond, *report.lost])
 
 
 def mesh_in_words(report: MeshReport) -> str:

@@ -8,9 +8,9 @@ import pytest
 from dinr_studio.analysis.directional import directional, hemisphere, sphericity
 from dinr_studio.analysis.fsc import crossing, fsc, half_bit
 from dinr_studio.analysis.local_resolution import local_resolution
-from dinr_studio.analysis.shells import shells_of
 from dinr_studio.analysis.soft_masks import soft_box, soft_sphere, softened
 from dinr_studio.errors import ConfigError, DataError
+from dinr_studio.fourier import shells_of
 
 
 def result_of(steps):

@@ -377,10 +377,12 @@ def seal(raw: bytes) -> bytes:
     """A run file's body with the seal that fits it, as somebody with bad intentions could make it."""
     import hashlib
 
-    from dinr_studio.training.run_file import FORMAT, SEAL, SEAL_BYTES, VERSION
+    from dinr_studio.training.seals import FORMAT, SEAL, SEAL_BYTES, SMALL_VERSION, VERSION, sealed_small
 
-    body, found = raw[SEAL_BYTES:], SEAL.match(raw)
-    version = int(found[1]) if found else VERSION
+    found = SEAL.match(raw)
+    if found and int(found[1]) == SMALL_VERSION:
+        return sealed_small(raw[found.end() :])
+    body, version = raw[SEAL_BYTES:], int(found[1]) if found else VERSION
     return f"{FORMAT} {version} {hashlib.sha256(body).hexdigest()}\n".encode().ljust(SEAL_BYTES, b"\0") + body
 
 
@@ -397,3 +399,12 @@ def _(folder: Path) -> Path:
     config = FitConfig(preset="test", field=field, training=training)
     write_run(list(fit(open_volume(folder / "v.npy"), config))[-1].run, folder / "a.dinr")
     return folder / "a.dinr"
+
+
+@seed("run small")
+def _(folder: Path) -> Path:
+    from dinr_studio.experiments.compression import Wish, compress
+    from dinr_studio.training.run_file import read_run
+
+    list(compress(read_run(SEEDS["run"](folder)), folder / "b.dinr", Wish(bits=8), None, force=False))
+    return folder / "b.dinr"

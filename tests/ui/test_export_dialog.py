@@ -114,6 +114,19 @@ def test_factor_voxel_size_and_number_of_voxels_follow_each_other(qtbot, export_
     assert dialog.target() == {"shape": (6, 5, 8), "box": None}
 
 
+def test_the_dialog_says_how_much_no_voxel_confirms_and_so_does_the_file(qtbot, export_dialog, still):
+    dialog = export_dialog()
+    assert dialog.unconfirmed.text() == ""
+    type_into(qtbot, dialog.resolution.edits["factor", 1], "2")
+    assert "looking for energy" in dialog.unconfirmed.text()
+    qtbot.waitUntil(lambda: "% of its variance lies beyond" in dialog.unconfirmed.text(), timeout=20_000)
+    said = dialog.unconfirmed.text()
+    told = run_job(qtbot, dialog.job())
+    assert said in next(sentence for signal, sentence in told if signal == "done")
+    type_into(qtbot, dialog.resolution.edits["factor", 1], "1")
+    assert dialog.unconfirmed.text() == ""
+
+
 def test_axes_can_have_resolutions_of_their_own(qtbot, export_dialog):
     dialog = export_dialog()
     dialog.resolution.alike.setChecked(False)

@@ -33,6 +33,7 @@ from dinr_studio.sampling.target import target_grid
 from dinr_studio.training.run import Run
 from dinr_studio.training.stack_offer import fitted_part, stack_notes, stack_weights
 from dinr_studio.ui.colours import number
+from dinr_studio.ui.dialogs.beyond import BeyondNyquist
 from dinr_studio.ui.dialogs.parts import add_row, buttons_of, fault_label, fill, in_tab_order, lines_label
 from dinr_studio.ui.dialogs.place import PlaceRow, suggested_name
 from dinr_studio.ui.dialogs.resolution import ResolutionForm
@@ -79,8 +80,9 @@ class ExportDialog(QDialog):
         self._data: Volume | None = None
         self.format, self.dtype, self.compression = QComboBox(), QComboBox(), QComboBox()
         self.place = PlaceRow(folder, suggested_name(run, "field", self._first_format()), KNOWN)
-        self.summary, self.lost, self.fault = QLabel(), lines_label(2), fault_label()
-        self.timing = Timing(run, self)
+        self.summary, self.unconfirmed = QLabel(), lines_label(1)
+        self.lost, self.fault = lines_label(2), fault_label()
+        self.timing, self.beyond = Timing(run, self), BeyondNyquist(run, self)
         self._make_extents()
         self._make_times()
         self._make_format()
@@ -89,6 +91,7 @@ class ExportDialog(QDialog):
         self.resolution.changed.connect(self._follow)
         self.place.changed.connect(self._on_place)
         self.timing.measured.connect(self._follow)
+        self.beyond.found.connect(self._follow)
         self._on_place()
         self.resolution.edits["factor", run.grid.spatial[0]].setFocus()
 
@@ -189,7 +192,7 @@ class ExportDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setSpacing(10)
         layout.addLayout(form)
-        for widget in (self.summary, self.lost, self.fault, self.buttons):
+        for widget in (self.summary, self.unconfirmed, self.lost, self.fault, self.buttons):
             layout.addWidget(widget)
         edits = self.resolution.edits.values()
         values_in_order = (self.format, self.dtype, self.compression, self.place.edit, self.place.browse)
@@ -237,12 +240,14 @@ class ExportDialog(QDialog):
             grid = target_grid(self._run.grid, **self.target())
             header = self._header(grid)
             summary = self._in_words(header)
+            self.beyond.ask(grid)
             if not fault:
                 lost = " ".join(lost_by(header, self.place.path))
                 self._needs(header).check()
         except DinrError as error:
             fault = fault or str(error)
         self.summary.setText(summary)
+        self.unconfirmed.setText(self.beyond.in_words() if summary and not self.stack.isChecked() else "")
         self.lost.setText(lost)
         self.fault.setText(fault)
         ready = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
@@ -299,6 +304,7 @@ class ExportDialog(QDialog):
     def done(self, result: int) -> None:
         """Stops measuring first."""
         self.timing.stop()
+        self.beyond.stop()
         super().done(result)
 
     def job(self) -> ExportJob:

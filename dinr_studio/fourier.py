@@ -1,4 +1,4 @@
-"""Shells of equal physical frequency in the Fourier transform of a map, in the layout of scipy.fft.rfftn."""
+"""Fourier transforms of maps, in the layout of scipy.fft.rfftn: shells of equal frequency, and power beyond one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FEWEST_VOXELS = 4  # along an axis that is to have a spectrum
+AT = 1e-6  # relative: a frequency this near to the Nyquist frequency lies at it, not beyond
 MODES_AT_ONCE = 1 << 20  # looked at in one go, so that whole maps need no further copies
 
 
@@ -108,3 +110,29 @@ class Shells:
 def shells_of(shape: Sequence[int], voxel_size: Sequence[float]) -> Shells:
     """The shells of a map."""
     return Shells(tuple(int(n) for n in shape), tuple(float(v) for v in voxel_size))
+
+
+def hann(shape: Sequence[int]) -> NDArray[np.float64]:
+    """A window that falls to 0 at the faces of a box, as the squared sine along each axis."""
+    window: NDArray[np.float64] = np.ones(())
+    for n in shape:
+        window = np.asarray(window[..., np.newaxis] * np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2)
+    return window
+
+
+def power_beyond(values: NDArray[Any], voxel_size: Sequence[float], nyquist: Sequence[float]) -> tuple[float, float]:
+    """Power of a map beyond a Nyquist frequency along any axis, and power of all of it but its mean; value^2.
+
+    nyquist: one for each axis, in cycles per unit. Their quotient is the share of the map's variance, under the window.
+    """
+    import scipy.fft
+
+    window = hann(values.shape)
+    power = np.square(np.abs(scipy.fft.rfftn(window * (values - np.average(values, weights=window)))))
+    shells = shells_of(values.shape, voxel_size)
+    inside: NDArray[np.bool_] = np.ones((), dtype=bool)
+    for component, limit in zip(shells.vectors(slice(None)), nyquist, strict=True):
+        inside = inside & (np.abs(component) <= limit * (1 + AT))
+    power = power * shells.weight / float(np.square(window).sum() * values.size)
+    total = float(power.sum())
+    return max(0.0, total - float((power * inside).sum())), total

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from dinr_studio.cli import values
+from dinr_studio.errors import ConfigError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 DataFile = Annotated[
@@ -60,6 +61,13 @@ Box = Annotated[str | None, typer.Option(help="Part to export: START:STOP in wor
 Times = Annotated[
     str | None,
     typer.Option(help="Frames of a field with time: 2x, START:STOP:STEP, instants 0.5,1,1.5, or dates with / between."),
+]
+Quantity = Annotated[
+    str | None,
+    typer.Option(
+        help="Instead of the value: gradient, gradient-magnitude, laplacian, hessian, divergence, curl, "
+        "vorticity-magnitude, q-criterion, time-derivative, or the kinetic-energy of the latent dynamics."
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
@@ -193,6 +201,7 @@ def export(
     shape: NewShape = None,
     box: Box = None,
     times: Times = None,
+    quantity: Quantity = None,
     dtype: Annotated[str, typer.Option(help="Type of the values, such as float32 or int16.")] = "float32",
     compression: Annotated[str, typer.Option(help="gzip or none, where the format has a choice.")] = "",
     stack: Annotated[
@@ -207,16 +216,18 @@ def export(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Writes the field on any grid, with its physical coordinates."""
+    """Writes the field, or a quantity derived of it, on any grid, with its physical coordinates."""
     from dinr_studio.cli import exporting
 
     target = {**_target(factor, voxel_size, shape, box), "times": times}
     left = "resume" if resume else "discard" if force else "refuse"
     options = {"dtype": dtype, "compression": compression, "force": force, "left": left}
+    if stack and quantity is not None:
+        raise ConfigError("--stack combines values, not quantities derived of the field; leave it or --quantity out.")
     if stack:
         ready = exporting.field_and_spline(run, target, options, device, data, output)
     else:
-        ready = exporting.field_alone(run, target, options, device, output)
+        ready = exporting.field_alone(run, target, options, device, output, quantity)
     if dry_run:
         print_plan(exporting.planned(output, ready), as_json)
     result = exporting.exported(output, ready)
@@ -226,13 +237,14 @@ def export(
 def mesh(
     run: RunFile,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The mesh to write: .ply .stl .obj")],
-    level: Annotated[float, typer.Option(help="Value on the surface, in the data's unit.")],
+    level: Annotated[float, typer.Option(help="Value on the surface, in the data's or the quantity's unit.")],
     factor: Factor = None,
     voxel_size: NewSize = None,
     shape: NewShape = None,
     box: Box = None,
     channel: Annotated[int, typer.Option(help="Which channel, counted from 0.")] = 0,
     frame: Annotated[int | None, typer.Option(help="Which frame, counted from 0, of a field with time.")] = None,
+    quantity: Quantity = None,
     device: Device = "auto",
     force: Force = False,
     as_json: AsJson = False,
@@ -241,9 +253,8 @@ def mesh(
     from dinr_studio.cli import meshing
 
     target = _target(factor, voxel_size, shape, box)
-    result = meshing.mesh_run(
-        run, output, target, level=level, channel=channel, frame=frame, device=device, force=force
-    )
+    chosen: dict[str, Any] = {"level": level, "channel": channel, "frame": frame, "quantity": quantity}
+    result = meshing.mesh_run(run, output, target, **chosen, device=device, force=force)
     print_json(result) if as_json else meshing.print_result(result)
 
 
@@ -260,15 +271,21 @@ def slice_(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PICTURE", help="The picture: .png, .pdf or .svg")],
     axis: Annotated[str | None, typer.Option(help="Axis that the slice is across: z, y, x or t.")] = None,
     index: Annotated[int | None, typer.Option(help="Which slice, counted from 0; the middle one by default.")] = None,
-    channel: Annotated[int, typer.Option(help="Which channel, counted from 0.")] = 0,
+    channel: Annotated[int, typer.Option(help="Which channel, of the field or of the quantity, counted from 0.")] = 0,
+    quantity: Quantity = None,
+    factor: Annotated[float, typer.Option(help="With --quantity: pixels per voxel along each side.")] = 1.0,
     data: Data = None,
     device: Device = "auto",
     force: Force = False,
 ) -> None:
-    """Data, field and residual of one slice side by side, as a picture."""
+    """Data, field and residual of one slice side by side, or a quantity derived of the field, as a picture."""
     from dinr_studio.cli import judging
 
-    judging.draw_slice(run, output, axis=axis, index=index, channel=channel, data=data, device=device, force=force)
+    place: dict[str, Any] = {"axis": axis, "index": index, "channel": channel}
+    if quantity is None:
+        judging.draw_slice(run, output, **place, data=data, device=device, force=force)
+    else:
+        judging.draw_quantity(run, output, quantity, factor, **place, device=device, force=force)
     typer.echo(f"wrote {output}")
 
 

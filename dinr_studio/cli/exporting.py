@@ -44,9 +44,14 @@ MakeReady = Callable[["Team"], Ready]
 
 
 def field_alone(
-    run_path: Path, target: Mapping[str, Any], options: Mapping[str, Any], device: str, output: Path
+    run_path: Path,
+    target: Mapping[str, Any],
+    options: Mapping[str, Any],
+    device: str,
+    output: Path,
+    quantity: str | None = None,
 ) -> MakeReady:
-    """What makes a run's field ready to be exported.
+    """What makes a run's field, or a quantity derived of it, ready to be exported.
 
     target: the arguments of target_grid. options: dtype, compression, force and left, as `sampling.export.export`
     takes them.
@@ -58,7 +63,12 @@ def field_alone(
 
         field = load(run_path, team.device(device))
         check_not_data(field.run, output)
-        return Ready(field.evaluated, field.grid_for(**target), {**options, "notes": field.run.notes})
+        evaluated, notes = field.evaluated, field.run.notes
+        if quantity is not None:
+            from dinr_studio.sampling.derivatives import note_on, quantity_field
+
+            evaluated, notes = quantity_field(evaluated, quantity), (*notes, note_on(quantity, evaluated))
+        return Ready(evaluated, field.grid_for(**target), {**options, "notes": notes})
 
     return ready
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dinr_studio.cli import values
-from dinr_studio.cli.commands import AsJson, Data, Force, RunFile
+from dinr_studio.cli.commands import AsJson, Data, Force, RunFile, print_json
 
 if TYPE_CHECKING:
     from dinr_studio.experiments.kernel_study import KernelStudy
@@ -49,7 +48,7 @@ def ntk(
         from dinr_studio.experiments.figures.style import save_figure
 
         save_figure(kernel_figure(study), output, force=force)
-    _print_json(study.as_dict()) if as_json else _print_kernels(study)
+    print_json(study.as_dict()) if as_json else _print_kernels(study)
 
 
 def _print_kernels(study: KernelStudy) -> None:
@@ -78,7 +77,3 @@ def _check_figure(output: Path | None, force: bool) -> None:
     check_place(output)
     if output.exists() and not force:
         raise exists_already(output)
-
-
-def _print_json(result: dict[str, Any]) -> None:
-    typer.echo(json.dumps(result, allow_nan=False))

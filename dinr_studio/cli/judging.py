@@ -91,3 +91,33 @@ def draw_slice(
     check_not_data(field.run, output)
     volume = volume_of(field.run, run_path, data)
     slice_picture(volume, field.evaluated, output, axis=axis, index=index, channel=channel, force=force)
+
+
+def draw_quantity(
+    run_path: Path,
+    output: Path,
+    quantity: str,
+    factor: float,
+    *,
+    axis: str | None,
+    index: int | None,
+    channel: int,
+    device: str,
+    force: bool,
+) -> None:
+    """Writes the picture of one slice of a quantity derived of the field, which needs no data."""
+    from dinr_studio.cli.following import followed
+    from dinr_studio.experiments.figures.quantity import quantity_figure
+    from dinr_studio.experiments.figures.style import check_figure_name, save_figure
+    from dinr_studio.interface import load
+    from dinr_studio.io.atomic import check_place, exists_already
+    from dinr_studio.sampling.quantity_slice import quantity_slice
+
+    check_figure_name(output)
+    check_place(output)
+    if output.exists() and not force:
+        raise exists_already(output)
+    field = load(run_path, device)
+    name = Path(field.run.provenance.file).name
+    stages = quantity_slice(field.evaluated, quantity, axis=axis, index=index, channel=channel, factor=factor)
+    save_figure(quantity_figure(followed(stages), name), output, force=force)

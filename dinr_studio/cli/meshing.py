@@ -22,6 +22,7 @@ def mesh_run(
     level: float,
     channel: int,
     frame: int | None,
+    quantity: str | None,
     device: str,
     force: bool,
 ) -> dict[str, Any]:
@@ -34,7 +35,11 @@ def mesh_run(
     from dinr_studio.sampling.target import frame_of, target_grid
 
     loaded = load(run_path, device)
-    run, field = loaded.run, loaded.evaluated
+    run, field, notes = loaded.run, loaded.evaluated, loaded.run.notes
+    if quantity is not None:
+        from dinr_studio.sampling.derivatives import note_on, quantity_field
+
+        field, notes = quantity_field(field, quantity), (*notes, note_on(quantity, field))
     grid = target_grid(frame_of(run.grid, frame), **target)
     check_meshable(grid)
     needs = mesh_needs(grid, rate=coordinates_per_second(field))
@@ -42,7 +47,7 @@ def mesh_run(
     with bar_or_lines() as progress:
         if needs.seconds > LONG:
             progress.say(f"Plan: {needs.in_words()}")
-        for step in mesh(field, grid, output, level=level, channel=channel, force=force, notes=run.notes):
+        for step in mesh(field, grid, output, level=level, channel=channel, force=force, notes=notes):
             doing = DOING.get(step.phase, f"{step.done:,} voxels, {in_words(step.remaining)} left")
             progress.update(0.95 * step.done / step.total if step.report is None else 1.0, doing)
     return _described(step.report)

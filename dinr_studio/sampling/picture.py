@@ -43,7 +43,7 @@ def slice_picture(
         raise ConfigError("A slice needs a volume of two or more axes; this one is a line.")
     if not 0 <= channel < volume.channels:
         raise ConfigError(f"Channel {channel} does not exist; the volume has channels 0 to {volume.channels - 1}.")
-    start, where = _place(volume.grid, axis, index)
+    start, where = place_of_slice(volume.grid, axis, index)
     panes, plane = _panes(volume, field, start, channel)
     with rc_context({"text.parse_math": False}):  # names and units come from files, and $ means nothing there
         figure = _figure(volume, panes, plane, where)
@@ -65,16 +65,17 @@ def _figure(volume: Volume, panes: list[NDArray[np.float64]], plane: Grid, where
     error = np.abs(panes[2][np.isfinite(panes[2])])
     far = max(float(np.percentile(error, HIGH)) if error.size else 0.0, 1e-12 * max(abs(high), 1e-30))
     limits = ((low, high, "gray"), (low, high, "gray"), (-far, far, "RdBu_r"))
+    label = f"value ({volume.value_unit})" if volume.value_unit else "value"
     for pane, title, values, (least, greatest, colours) in zip(
         axes, ("Data", "Field", "Residual (field - data)"), panes, limits, strict=True
     ):
-        _draw(figure, pane, plane, values, title, least, greatest, colours, volume.value_unit)
-    _scale_bar(axes[0], plane)
+        draw_pane(figure, pane, plane, values, title, least, greatest, colours, label)
+    scale_bar(axes[0], plane)
     figure.suptitle(_title(volume, where, panes), fontsize=11)
     return figure
 
 
-def _place(grid: Grid, axis: str | None, index: int | None) -> tuple[dict[int, int], str]:
+def place_of_slice(grid: Grid, axis: str | None, index: int | None) -> tuple[dict[int, int], str]:
     """The index at which each axis but the picture's two is held, and that in words."""
     across = list(range(len(grid.shape) - 2))
     if axis is not None:
@@ -119,16 +120,16 @@ def _panes(
     return [data, predicted, predicted - data], grid.along(shown)
 
 
-def _draw(
+def draw_pane(
     figure: Any,
     pane: Any,
     plane: Grid,
-    values: NDArray[np.float64],
+    values: NDArray[np.floating[Any]],
     title: str,
     least: float,
     greatest: float,
     colours: str,
-    unit: str,
+    label: str,
 ) -> None:
     """One pane with physical aspect, axis labels with units, and its colour bar."""
     corners = []
@@ -142,15 +143,15 @@ def _draw(
     )  # fmt: skip
     pane.set_facecolor(MISSING_COLOUR)
     pane.set_title(title, fontsize=11)
-    for label, i in ((pane.set_xlabel, 1), (pane.set_ylabel, 0)):
-        label(f"{plane.axes[i]} ({plane.units[i] or 'voxel units'})")
+    for name, i in ((pane.set_xlabel, 1), (pane.set_ylabel, 0)):
+        name(f"{plane.axes[i]} ({plane.units[i] or 'voxel units'})")
     pane.locator_params(nbins=5)
     beside = pane.inset_axes((1.03, 0, 0.045, 1))  # as high as the picture, whatever its aspect
     bar = figure.colorbar(shown, cax=beside, extend="both")
-    bar.set_label(f"value ({unit})" if unit else "value")
+    bar.set_label(label)
 
 
-def _scale_bar(pane: Any, plane: Grid) -> None:
+def scale_bar(pane: Any, plane: Grid) -> None:
     """A bar of a round length, about a fifth of the picture, with its length in the axis's unit."""
     width = plane.extent[1]
     goal = width / 5

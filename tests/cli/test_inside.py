@@ -3,10 +3,15 @@
 import json
 
 import mrcfile
+import numpy as np
 import pytest
+import trimesh
 
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
+from dinr_studio.interface import load
 from dinr_studio.io import open_volume
+from dinr_studio.sampling.derivatives import quantity_field
+from dinr_studio.sampling.evaluate import values_at
 from dinr_studio.training.fit import fit
 
 
@@ -55,3 +60,80 @@ def test_a_figure_that_cannot_be_written_is_told_before_the_work(run_file, shell
         assert sentence in error
         assert out == ""
     assert (tmp_path / "there.svg").read_text() == "mine"
+
+
+def test_a_quantity_is_exported_at_any_resolution_with_its_unit_and_what_it_is(run_file, shell, tmp_path):
+    out = tmp_path / "steepness.h5"
+    status, told, error = shell(
+        "export", run_file, "-o", out, "--quantity", "gradient-magnitude", "--factor", 2, "--json"
+    )
+    assert status == 0, error
+    assert json.loads(told)["shape"] == [18, 16, 20]
+    volume = open_volume(str(out))
+    field = load(run_file, "cpu").evaluated
+    world = np.stack(np.meshgrid(*(volume.grid.axis_positions(i) for i in range(3)), indexing="ij"), axis=-1)
+    h = 1e-2
+    steps = [h * unit for unit in np.eye(3)]
+    flat = world.reshape(-1, 3)
+    sides = [(values_at(field, flat + step) - values_at(field, flat - step)) / (2 * h) for step in steps]
+    expected = np.linalg.norm(np.concatenate(sides, axis=1), axis=1)
+    np.testing.assert_allclose(volume.in_memory.ravel(), expected, atol=0.02 * expected.max())
+    assert volume.value_unit == "1/angstrom"
+    assert b"gradient magnitude of the field by automatic differentiation" in out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("quantity", "channel", "label"),
+    [
+        ("gradient", 2, "d/dx (1/angstrom)"),
+        ("laplacian", 0, "Laplacian (1/angstrom^2)"),
+        ("kinetic-energy", 0, "kinetic energy"),
+    ],
+)
+def test_a_slice_of_a_quantity_needs_no_data_and_names_its_unit(run_file, shell, tmp_path, quantity, channel, label):
+    alone = tmp_path / "alone.dinr"
+    alone.write_bytes(run_file.read_bytes())
+    options = ("--quantity", quantity, "--channel", channel, "--axis", "y", "--factor", 2)
+    status, _, error = shell("slice", alone, "-o", tmp_path / "s.svg", *options)
+    assert status == 0, error
+    written = (tmp_path / "s.svg").read_text()
+    label = {
+        "gradient": "d/dx (1/angstrom)",
+        "laplacian": "Laplacian (1/angstrom^2)",
+        "kinetic-energy": "kinetic energy",
+    }
+    assert label[quantity] in written
+    assert "z (angstrom)" in written
+
+
+def test_a_surface_of_a_quantity_lies_where_the_quantity_has_the_level(run_file, shell, tmp_path):
+    field = quantity_field(load(run_file, "cpu").evaluated, "laplacian")
+    out = tmp_path / "s.ply"
+    status, told, error = shell(
+        "mesh", run_file, "-o", out, "--level", 0, "--quantity", "laplacian", "--factor", 3, "--json"
+    )
+    assert status == 0, error
+    assert json.loads(told)["triangles"] > 0
+    corners = np.asarray(trimesh.load(out).vertices)[:, ::-1]
+    spread = values_at(
+        field, load(run_file, "cpu").run.grid.world(np.random.default_rng(0).uniform(0, 7, (200, 3)))
+    ).std()
+    assert np.abs(values_at(field, corners)).mean() < 0.05 * spread
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("export", "-o", "a.mrc", "--quantity", "curl"), "a component of one unit"),
+        (("export", "-o", "a.mrc", "--quantity", "moon"), "gradient, gradient-magnitude"),
+        (("export", "-o", "a.mrc", "--quantity", "gradient", "--stack"), "leave it or --quantity out"),
+        (("slice", "-o", "a.png", "--quantity", "gradient", "--channel", "3"), "0 (d/dz), 1 (d/dy), 2 (d/dx)"),
+        (("slice", "-o", "a.png", "--quantity", "gradient", "--factor", "0"), "must be positive"),
+    ],
+)
+def test_a_quantity_that_cannot_be_had_is_one_sentence(run_file, shell, tmp_path, monkeypatch, command, sentence):
+    monkeypatch.chdir(tmp_path)
+    status, _, error = shell(command[0], run_file, *command[1:])
+    assert status == 2
+    assert sentence in error
+    assert not list(tmp_path.iterdir())

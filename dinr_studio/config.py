@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from dinr_studio.errors import ConfigError
 
 Family = Literal["dinr-siren", "dinr-ffnet", "siren", "ffnet"]
-Embedding = Literal["fourier", "siren"]
+Embedding = Literal["fourier", "siren", "positional", "hashgrid", "wire"]
+Interpolation = Literal["linear", "smooth"]
 Integrator = Literal["euler", "midpoint", "rk4", "dopri5"]
 HeldOutScheme = Literal["random", "blocks", "planes", "frames"]
 
@@ -19,6 +20,18 @@ MOST_STEPS = 1000
 FAMILIES: tuple[Family, ...] = ("dinr-siren", "dinr-ffnet", "siren", "ffnet")
 
 PROBE = "probe"  # in place of a family: train some for a moment and take the best
+
+
+def _counts(value: Any) -> Any:
+    """Whole numbers as one writes them, 48, "16,48,48" or "16 x 48 x 48", as a tuple; anything else as it is."""
+    if isinstance(value, str):
+        parts = value.replace("x", ",").replace(" ", ",").split(",")
+        return tuple(part for part in parts if part)
+    return (value,) if isinstance(value, int | float) else value
+
+
+Count = Annotated[int, Field(ge=1, le=65_536)]
+Counts = Annotated[tuple[Count, ...], BeforeValidator(_counts), Field(min_length=1, max_length=4)]  # one, or by axis
 
 
 class Settings(BaseModel):
@@ -39,9 +52,25 @@ class FieldConfig(Settings):
     horizon: float = Field(1.0, gt=0, le=100, description="Length T of latent time; each step is T/N.")
     integrator: Integrator = Field("euler", description="How the latent ODE is solved; dopri5 chooses its own steps.")
     tolerance: float = Field(1e-4, gt=0, le=1, description="Relative tolerance of the adaptive integrator dopri5.")
+    omega_0: float = Field(
+        30.0, gt=0, le=1e4, description="Frequency of the first sine layer or wavelets: higher is finer."
+    )
+    sigma_0: float = Field(2.0, gt=0, le=1e4, description="Sharpness of a wavelet's Gaussian: higher is more local.")
     features: int = Field(256, ge=2, le=8192, description="Random Fourier features (sines and cosines together).")
     bandwidth: float = Field(10.0, gt=0, le=1e4, description="Standard deviation of the Fourier frequencies, cycles.")
-    omega_0: float = Field(30.0, gt=0, le=1e4, description="Frequency of the first sine layer: higher is finer.")
+    octaves: int = Field(5, ge=1, le=24, description="Octaves of the positional encoding; each doubles the frequency.")
+    finest_resolution: Counts = Field(
+        (64,), description="Cells of the finest level across [-1, 1]: one number, or one for each axis (z y x)."
+    )
+    coarsest_resolution: Count = Field(8, description="Cells of the coarsest level across [-1, 1].")
+    levels: int = Field(6, ge=1, le=32, description="Levels of the hash grid, from coarse to fine.")
+    features_per_level: int = Field(4, ge=1, le=64, description="Features that each vertex of the hash grid holds.")
+    table_size: int = Field(
+        16, ge=4, le=24, description="Rows of a level's table as a power of two; finer grids share rows by a hash."
+    )
+    interpolation: Interpolation = Field(
+        "linear", description="Between vertices of the hash grid: linear, or smooth with a continuous gradient."
+    )
     hidden_omega: float = Field(15.0, gt=0, le=1e3, description="Frequency of the hidden sine layers.")
     zero_start: bool = Field(True, description="Start the velocity's last projection at zero: steadier, 1 dB better.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout in the blocks of ffnet fields; 0 is best for fits.")
@@ -111,6 +140,32 @@ class FitConfig(Settings):
 
 
 S = TypeVar("S", bound=Settings)
+
+OF_EMBEDDING: dict[Embedding, tuple[str, ...]] = {
+    "fourier": ("features", "bandwidth"),
+    "siren": ("omega_0",),
+    "positional": ("octaves",),
+    "hashgrid": (
+        "finest_resolution",
+        "coarsest_resolution",
+        "levels",
+        "features_per_level",
+        "table_size",
+        "interpolation",
+    ),
+    "wire": ("omega_0", "sigma_0"),
+}
+OF_DYNAMICS = ("steps", "horizon", "integrator", "zero_start", "kinetic_weight", "kinetic_scale", "growing_steps")
+
+
+def without_effect(config: FieldConfig) -> set[str]:
+    """Names of settings, of the field or its training, that change nothing for a field like this."""
+    idle = {name for names in OF_EMBEDDING.values() for name in names} - set(OF_EMBEDDING[config.embedding])
+    dynamical, sines = config.family.startswith("dinr-"), config.family.endswith("siren")
+    idle |= set() if dynamical else set(OF_DYNAMICS)
+    idle |= set() if dynamical and config.integrator == "dopri5" else {"tolerance"}
+    idle |= {"dropout"} if sines else {"hidden_omega"}
+    return idle | ({"blocks"} if config.family == "siren" else {"layers"})
 
 
 def changed(settings: S, **changes: Any) -> S:

@@ -117,7 +117,7 @@ def fit(
         str | None,
         typer.Option(help="dinr-siren, dinr-ffnet, siren, ffnet or probe (by trial)."),
     ] = None,
-    embedding: Annotated[str | None, typer.Option(help="fourier or siren.")] = None,
+    embedding: Annotated[str | None, typer.Option(help="siren, fourier, positional, hashgrid or wire.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps N through latent time.")] = None,
     kinetic_weight: Annotated[float | None, typer.Option(help="Weight of the kinetic energy.")] = None,
     integrator: Annotated[str | None, typer.Option(help="euler, midpoint, rk4 or dopri5.")] = None,

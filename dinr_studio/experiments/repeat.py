@@ -227,6 +227,8 @@ def _setting_words(name: str, value: Any) -> list[str]:
 
 
 def _exact(value: Any) -> str:
+    if isinstance(value, tuple):
+        return _numbers(value)
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from dinr_studio.config import FieldConfig
-from dinr_studio.fields.layers import first_sine_layer
+from dinr_studio.fields.hash_grid import hash_grid_embedding
+from dinr_studio.fields.layers import GaborLayer, first_sine_layer
 
 
 class FourierFeatures(nn.Module):
@@ -35,6 +36,25 @@ class FourierFeatures(nn.Module):
         return torch.cat([torch.sin(phase), torch.cos(phase)], dim=-1)
 
 
+class Octaves(nn.Module):
+    """The coordinates, then sines and cosines of 2^k pi x for k below `octaves`, axis by axis.
+
+    (batch, axes) -> (batch, axes (1 + 2 octaves)). Octave k has 2^k / 2 cycles per unit of the coordinates.
+    Source: Mildenhall et al., NeRF: Representing Scenes as Neural Radiance Fields for View Synthesis, 2020.
+    """
+
+    phases: Tensor
+
+    def __init__(self, octaves: int) -> None:
+        super().__init__()
+        self.register_buffer("phases", math.pi * 2.0 ** torch.arange(octaves), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of coordinates."""
+        phase = (x[..., None] * self.phases.to(x.dtype)).flatten(-2)
+        return torch.cat([x, torch.sin(phase), torch.cos(phase)], dim=-1)
+
+
 def fourier_embedding(config: FieldConfig, axes: int) -> nn.Module:
     """Random Fourier features; a linear layer follows where their number is not the width."""
     features = FourierFeatures(axes, config.features, config.bandwidth)
@@ -48,7 +68,20 @@ def siren_embedding(config: FieldConfig, axes: int) -> nn.Module:
     return first_sine_layer(axes, config.width, config.omega_0)
 
 
+def positional_embedding(config: FieldConfig, axes: int) -> nn.Module:
+    """The coordinates and their octaves, and a linear layer."""
+    return nn.Sequential(Octaves(config.octaves), nn.Linear(axes * (1 + 2 * config.octaves), config.width))
+
+
+def wire_embedding(config: FieldConfig, axes: int) -> nn.Module:
+    """One layer of Gabor wavelets of frequency omega_0 and sharpness sigma_0."""
+    return GaborLayer(axes, config.width, config.omega_0, config.sigma_0)
+
+
 EMBEDDINGS: dict[str, Callable[[FieldConfig, int], nn.Module]] = {
     "fourier": fourier_embedding,
     "siren": siren_embedding,
+    "positional": positional_embedding,
+    "hashgrid": hash_grid_embedding,
+    "wire": wire_embedding,
 }

@@ -1,4 +1,4 @@
-"""Layers that several fields share: sine layers and residual blocks."""
+"""Layers that several fields share: sine and wavelet layers, and residual blocks."""
 
 from __future__ import annotations
 
@@ -34,6 +34,28 @@ def first_sine_layer(inputs: int, outputs: int, omega: float) -> SineLayer:
 def hidden_sine_layer(inputs: int, outputs: int, omega: float) -> SineLayer:
     """A sine layer that sees other layers' outputs."""
     return SineLayer(inputs, outputs, omega, bound=math.sqrt(6 / inputs) / omega)
+
+
+class GaborLayer(nn.Module):
+    """sin(omega (W x + b)) exp(-(sigma (V x + c))^2): real Gabor wavelets, (batch, inputs) -> (batch, outputs).
+
+    Each output is a wave along one direction under a Gaussian along another. W and V are drawn from U(-1/inputs,
+    1/inputs) as a first sine layer's, so that omega means the same in both; c from U(-1, 1), so that the Gaussians lie
+    all over the box.
+    Source: Saragadam et al., WIRE: Wavelet Implicit Neural Representations, 2023; their real form.
+    """
+
+    def __init__(self, inputs: int, outputs: int, omega: float, sigma: float) -> None:
+        super().__init__()
+        self.omega, self.sigma = omega, sigma
+        self.wave, self.envelope = nn.Linear(inputs, outputs), nn.Linear(inputs, outputs)
+        for layer in (self.wave, self.envelope):
+            nn.init.uniform_(layer.weight, -1 / inputs, 1 / inputs)
+        nn.init.uniform_(self.envelope.bias, -1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer's output, (batch, outputs)."""
+        return torch.sin(self.omega * self.wave(x)) * torch.exp(-(self.sigma * self.envelope(x)).square())
 
 
 class GeluBlock(nn.Module):

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from dinr_studio.fields.gram import add_gram, add_products, step_basis, step_modes
+from dinr_studio.fields.hash_grid import HashGrid
 
 RECORDING_SHARE = 0.5  # of the time, about: what passes through the network; the rest are products
 CHUNK = 128  # points that go through the network at once: their activations of all steps are what takes memory
@@ -46,12 +47,13 @@ class _Parts:
     """What the kernel is made of, by chunks of points.
 
     columns: by layer, gradients of biases and norms (points, any). modes: by layer, step modes of a weight's gradients,
-    in one basis for all chunks.
+    in one basis for all chunks. tables: by hash grid, its places and the gradients of its features there.
     """
 
     columns: dict[nn.Module, list[Tensor]] = field(default_factory=dict)
     modes: dict[nn.Module, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)
     bases: dict[nn.Module, Tensor] = field(default_factory=dict)
+    tables: dict[HashGrid, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)
 
 
 def tangent_kernel(module: nn.Module, x: Tensor) -> Tensor:
@@ -59,7 +61,7 @@ def tangent_kernel(module: nn.Module, x: Tensor) -> Tensor:
 
     Exact, to the precision of the field's own arithmetic, where each sample's value depends on its own coordinates
     alone, in every layer; with an adaptive integrator, whose steps depend on the whole batch, or with layers other than
-    Linear and LayerNorm, point by point.
+    Linear, LayerNorm and HashGrid, point by point.
     """
     parts = kernel_in_parts(module, x)
     while True:
@@ -74,7 +76,7 @@ def kernel_in_parts(module: nn.Module, x: Tensor) -> Generator[float, None, Tens
     """The same, yielding the share that is done now and then, so that it can be followed and closed."""
     layers = {layer: _Recorded() for layer in module.modules() if list(layer.parameters(recurse=False))}
     adaptive = getattr(getattr(module, "config", None), "integrator", "") == "dopri5"
-    if adaptive or not all(isinstance(layer, nn.Linear | nn.LayerNorm) for layer in layers):
+    if adaptive or not all(isinstance(layer, nn.Linear | nn.LayerNorm | HashGrid) for layer in layers):
         return (yield from _kernel_by_points(module, x))
     wanted = [parameter.requires_grad for parameter in module.parameters()]
     kernel = torch.zeros(len(x), len(x), dtype=torch.float64, device=x.device)
@@ -128,6 +130,9 @@ def _collect(parts: _Parts, layer: nn.Module, recorded: _Recorded) -> None:
     if taken is None:
         return
     g, a = taken
+    if isinstance(layer, HashGrid):
+        parts.tables.setdefault(layer, []).append((a[0], g[0]))
+        return
     columns = [g.sum(dim=0)] if layer.bias is not None else []
     if isinstance(layer, nn.LayerNorm):
         normalised = nn.functional.layer_norm(a, layer.normalized_shape, eps=layer.eps)
@@ -145,6 +150,9 @@ def _add(kernel: Tensor, parts: _Parts) -> Iterator[float]:
     if parts.columns:
         add_gram(kernel, torch.cat([torch.cat(chunks) for chunks in parts.columns.values()], dim=1))
     parts.columns.clear()
+    while parts.tables:
+        grid, chunks = parts.tables.popitem()
+        grid.add_gram(kernel, *(torch.cat(part) for part in zip(*chunks, strict=True)))
     layers = len(parts.modes)
     while parts.modes:
         yield 1 - len(parts.modes) / layers

@@ -25,7 +25,8 @@ def chosen_config(preset: str, family: str | None, changes: Mapping[str, Any], v
 
     with_changes(FitConfig(), changes)  # refuses what is no setting before anything takes time
     tried = PROBE if left_open(preset, family, changes) else family
-    chosen = preset_config(preset, volume, tried, changes.get("device", "auto"), changes.get("held_out_share"))
+    device, share = changes.get("device", "auto"), changes.get("held_out_share")
+    chosen = preset_config(preset, volume, tried, device, share, changes.get("embedding"))
     return changed(with_changes(chosen, changes), reasons=chosen.reasons + by_hand(changes))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,11 +11,18 @@ from torch.optim import AdamW, Optimizer
 
 from dinr_studio.config import TrainingConfig
 from dinr_studio.fields.build import Field
-from dinr_studio.fields.layers import SineLayer
+from dinr_studio.fields.hash_grid import HashGrid
+from dinr_studio.fields.layers import GaborLayer, SineLayer
 
 MOMENTUM = 0.95
 ORTHOGONAL_STEPS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic whose iterates bring all singular values near 1 in five steps
+TABLE_SHARES = {"adamw": 10.0, "muon": 0.5}  # a hash table's rate over that of the run
+TABLE_SETTINGS: dict[str, Any] = {
+    "weight_decay": 0.0,
+    "betas": (0.9, 0.99),
+    "eps": 1e-15,
+}  # of Mueller et al.
 RATE_OF_ADAM = 0.2  # root mean square of an AdamW update over its learning rate, as commonly seen in training
 
 
@@ -104,30 +111,50 @@ class Optimisers:
 def make_optimisers(field: Field, training: TrainingConfig) -> Optimisers:
     """Fresh optimisers for a field, as the settings say.
 
-    `adamw` moves all parameters at one rate. With `muon` the weights of a sine layer sin(omega (W x + b)), whose
-    natural size is 1/omega of a plain layer's, move at 1/omega of the rate, so that one rate suits both.
+    `adamw` moves all parameters at one rate, but for hash tables. With `muon` the weights of a sine layer
+    sin(omega (W x + b)), whose natural size is 1/omega of a plain layer's, move at 1/omega of the rate, so that one
+    rate suits both. Hash tables are always AdamW's: a row has a gradient only in batches that come near it, and no
+    decay may pull it away in all others.
     """
     rate, decay = training.learning_rate, training.weight_decay
-    if training.optimiser == "adamw":
-        group = {"params": list(field.parameters()), "share": 1.0}
-        return Optimisers([AdamW([group], lr=rate, weight_decay=decay, fused=True)])
-    inner: dict[float, list[nn.Parameter]] = {}
-    others: dict[float, list[nn.Parameter]] = {}
-    shares = _shares(field)
-    for name, parameter in field.named_parameters():
-        outer = parameter.ndim != 2 or name.startswith(("embedding.", "decoder."))
-        (others if outer else inner).setdefault(shares.get(parameter, 1.0), []).append(parameter)
-    parts: list[Optimizer] = [AdamW(_groups(others), lr=rate, weight_decay=decay, fused=True)]
+    tables = [module.table for module in field.modules() if isinstance(module, HashGrid)]
+    others = [(name, p) for name, p in field.named_parameters() if not any(p is table for table in tables)]
+    outer, inner = ([p for _, p in others], []) if training.optimiser == "adamw" else _inside(others)
+    shares = {} if training.optimiser == "adamw" else _shares(field)
+    groups = _groups(outer, shares)
+    if tables:
+        groups.append({"params": tables, "share": TABLE_SHARES[training.optimiser], **TABLE_SETTINGS})
+    parts: list[Optimizer] = [AdamW(groups, lr=rate, weight_decay=decay, fused=True)]
     if inner:
-        parts.append(Muon(_groups(inner), lr=rate, weight_decay=decay))
+        parts.append(Muon(_groups(inner, shares), lr=rate, weight_decay=decay))
     return Optimisers(parts)
 
 
-def _groups(by_share: dict[float, list[nn.Parameter]]) -> list[dict[str, Any]]:
-    return [{"params": parameters, "share": share} for share, parameters in by_share.items()]
+def _inside(named: list[tuple[str, nn.Parameter]]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Parameters at the field's ends and vectors, and the matrices between."""
+    outer: list[nn.Parameter] = []
+    inner: list[nn.Parameter] = []
+    for name, parameter in named:
+        is_outer = parameter.ndim != 2 or name.startswith(("embedding.", "decoder."))
+        (outer if is_outer else inner).append(parameter)
+    return outer, inner
+
+
+def _groups(parameters: list[nn.Parameter], shares: Mapping[nn.Parameter, float]) -> list[dict[str, Any]]:
+    """Groups of one share of the learning rate each."""
+    by_share: dict[float, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        by_share.setdefault(shares.get(parameter, 1.0), []).append(parameter)
+    return [{"params": members, "share": share} for share, members in by_share.items()]
 
 
 def _shares(field: Field) -> dict[nn.Parameter, float]:
-    """The share of the learning rate of every parameter of a sine layer."""
-    sines = [module for module in field.modules() if isinstance(module, SineLayer)]
-    return {parameter: 1 / sine.omega for sine in sines for parameter in sine.parameters()}
+    """The share of the learning rate of every parameter of a layer whose arguments are multiplied inside."""
+    shares: dict[nn.Parameter, float] = {}
+    for module in field.modules():
+        if isinstance(module, SineLayer):
+            shares |= dict.fromkeys(module.parameters(), 1 / module.omega)
+        elif isinstance(module, GaborLayer):
+            shares |= dict.fromkeys(module.wave.parameters(), 1 / module.omega)
+            shares |= dict.fromkeys(module.envelope.parameters(), 1 / max(1.0, module.sigma))
+    return shares

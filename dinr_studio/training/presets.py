@@ -10,22 +10,29 @@ from typing import Any, NamedTuple
 
 from dinr_studio.analysis.spectrum import Spectrum, radial_spectrum
 from dinr_studio.analysis.variation import Variation, variation
-from dinr_studio.config import FAMILIES, PROBE, Family, FieldConfig, FitConfig, TrainingConfig, changed, with_changes
-from dinr_studio.coordinates import CoordinateMap
+from dinr_studio.config import (
+    FAMILIES,
+    OF_EMBEDDING,
+    PROBE,
+    Embedding,
+    Family,
+    FieldConfig,
+    FitConfig,
+    TrainingConfig,
+    changed,
+    with_changes,
+)
+from dinr_studio.coordinates import CoordinateMap, Scaling
 from dinr_studio.errors import ConfigError, DataError
 from dinr_studio.fields.presets import PAPER_FIELDS
 from dinr_studio.training.device import resolve_device
+from dinr_studio.training.embedding_settings import bandwidth, embedding_reason, embedding_settings
 from dinr_studio.training.probe import SECONDS, probe
 from dinr_studio.volume import Volume
 
-LOWEST_OMEGA, HIGHEST_OMEGA = 5.0, 60.0
-OMEGA_PER_FREQUENCY = 6.0  # best omega_0 over the data's root mean square frequency, in cycles per network unit
-BANDWIDTH_PER_FREQUENCY = 0.5
-SCATTERED_OMEGA, LOWEST_SCATTERED_OMEGA = 3.5, 4.0  # the same for scattered samples
 SCATTERED_HELD_OUT, HELD_OUT_SHARES = 200, (0.02, 0.1)  # of these as many are held out, between two shares
 NOISY = 0.01  # share of white noise in the variance from which data counts as noisy
 SPARSE = 0.9  # distance between samples of the whole grid over that of the trained ones from which it is mentioned
-NOISY_OMEGA = 0.4  # what omega_0 is multiplied by then, so that the field cannot follow the noise
 
 RATE = 0.02  # learning rate of Muon, for every family and width
 PROBED: tuple[Family, ...] = ("dinr-siren", "siren")
@@ -34,12 +41,16 @@ STEPS = 1  # Euler steps: at equal seconds more of them scored less, see packagi
 
 
 class Wish(NamedTuple):
-    """What a preset derives settings for; share: of the voxels to be held out at random, None where not known."""
+    """What a preset derives settings for; share: of the voxels to be held out at random, None where not known.
+
+    embedding: None where it is the family's own.
+    """
 
     volume: Volume
     family: Family
     device: str
     share: float | None = None
+    embedding: Embedding | None = None
 
 
 Preset = Callable[[Wish], FitConfig]
@@ -103,16 +114,18 @@ def paper(wish: Wish) -> FitConfig:
         seed=3407,
     )
     reasons = ("the authors' settings; without a GPU they take hours on a volume, so try quick or auto first",)
-    return FitConfig(preset="paper", field=PAPER_FIELDS[wish.family], training=training, reasons=reasons)
+    field, more = _paper_field(wish, training.scaling)
+    return FitConfig(preset="paper", field=field, training=training, reasons=(*reasons, *more))
 
 
 def paper_tuned(wish: Wish) -> FitConfig:
     """The paper's networks with our training: values to [-1, 1], zero start, Muon, growing steps, a kinetic penalty."""
     changes: dict[str, Any] = {"zero_start": True}
+    field, reasons = _paper_field(wish, "physical")
     if wish.family.endswith("siren"):
-        changes |= {"omega_0": 30.0, "hidden_omega": 15.0}
+        changes |= {"hidden_omega": 15.0} | ({"omega_0": 30.0} if field.embedding == "siren" else {})
     else:
-        changes["bandwidth"] = _bandwidth(_spectrum(wish.volume))
+        changes["bandwidth"] = bandwidth(_spectrum(wish.volume), 1.0)
     dynamical = wish.family.startswith("dinr-")
     training = TrainingConfig(
         max_epochs=100,
@@ -121,7 +134,19 @@ def paper_tuned(wish: Wish) -> FitConfig:
         growing_steps=dynamical,
         kinetic_weight=0.1 if dynamical else 0.0,
     )
-    return FitConfig(preset="paper-tuned", field=changed(PAPER_FIELDS[wish.family], **changes), training=training)
+    return FitConfig(preset="paper-tuned", field=changed(field, **changes), training=training, reasons=reasons)
+
+
+def _paper_field(wish: Wish, scaling: Scaling) -> tuple[FieldConfig, tuple[str, ...]]:
+    """The authors' field; an embedding other than theirs has settings derived from the data, and a reason."""
+    field = PAPER_FIELDS[wish.family]
+    if wish.embedding in (None, field.embedding):
+        return field, ()
+    spectrum = _spectrum(wish.volume)
+    derived = embedding_settings(wish.volume, spectrum, 1.0, noisy=False, scaling=scaling)
+    own = {name: derived[name] for name in OF_EMBEDDING[wish.embedding] if name in derived}
+    field = changed(field, embedding=wish.embedding, **own)
+    return field, (embedding_reason(field, spectrum, noisy=False),)
 
 
 PRESETS: dict[str, Preset] = {
@@ -139,12 +164,14 @@ def preset_config(
     family: str | None = None,
     device: str = "auto",
     held_out_share: float | None = None,
+    embedding: str | None = None,
 ) -> FitConfig:
     """The settings of a preset for a volume and a device; ConfigError where there is no such preset or family.
 
     family: None takes the preset's own; `probe` (preset auto only) trains several for some seconds each and takes the
     one that does best.
     held_out_share: what will be held out at random, where it is known: sparser samples call for lower frequencies.
+    embedding: None takes the family's own.
     """
     if preset not in PRESETS:
         raise ConfigError(f"There is no preset {preset}; choose one of {', '.join(PRESETS)}.")
@@ -154,15 +181,17 @@ def preset_config(
         raise ConfigError(f"There is no family {family}; choose one of {', '.join(FAMILIES)}, or {PROBE}.")
     if held_out_share is not None:
         with_changes(FitConfig(), {"held_out_share": held_out_share})  # refuses what is no share
+    chosen_embedding = None if embedding is None else changed(FieldConfig(), embedding=embedding).embedding
     if volume.count == 0:
         raise DataError("Nothing lies in the part to fit; choose a larger one.")
     kind = resolve_device(device).type
     if family == PROBE:
         by_hand = {"device": device} | ({} if held_out_share is None else {"held_out_share": held_out_share})
-        return probed({name: auto(Wish(volume, name, kind, held_out_share)) for name in PROBED}, volume, by_hand)
+        wishes = {name: Wish(volume, name, kind, held_out_share, chosen_embedding) for name in PROBED}
+        return probed({name: auto(wish) for name, wish in wishes.items()}, volume, by_hand)
     own: Family = "dinr-ffnet" if preset == "paper" else "dinr-siren"
     chosen = next((known for known in FAMILIES if known == family), own)
-    return PRESETS[preset](Wish(volume, chosen, kind, held_out_share))
+    return PRESETS[preset](Wish(volume, chosen, kind, held_out_share, chosen_embedding))
 
 
 def probed(configs: Mapping[str, FitConfig], volume: Volume, by_hand: Mapping[str, Any]) -> FitConfig:
@@ -181,35 +210,24 @@ def probed(configs: Mapping[str, FitConfig], volume: Volume, by_hand: Mapping[st
 def _derived_field(
     wish: Wish, *, width: int, spectrum: Spectrum | Variation | None = None
 ) -> tuple[FieldConfig, tuple[str, ...]]:
-    """A field whose frequencies follow the data's spectrum and the samples' distance, and the reason in words."""
+    """A field whose frequencies follow the data's spectrum and the samples' distance, and the reason in words.
+
+    The settings of all embeddings are derived, so that another may be chosen afterwards.
+    """
     spectrum = spectrum or _spectrum(wish.volume)
     noisy = _is_noisy(spectrum)
-    lowest, per_frequency = LOWEST_OMEGA, OMEGA_PER_FREQUENCY
-    if isinstance(spectrum, Variation):
-        lowest, per_frequency = LOWEST_SCATTERED_OMEGA, SCATTERED_OMEGA
     axes = max(1, sum(n > 1 for n in wish.volume.grid.shape))
     sparseness = (1 - min(wish.share or 0.0, 0.95)) ** (1 / axes)
-    omega = per_frequency * spectrum.rms_frequency * sparseness * (NOISY_OMEGA if noisy else 1.0)
     field = FieldConfig(
         family=wish.family,
-        embedding="siren" if wish.family.endswith("siren") else "fourier",
+        embedding=wish.embedding or ("siren" if wish.family.endswith("siren") else "fourier"),
         width=width,
         steps=STEPS,
         layers=5,
-        omega_0=round(min(HIGHEST_OMEGA, max(lowest, omega)), 1),
         features=2 * width,
-        bandwidth=_bandwidth(spectrum, sparseness),
+        **embedding_settings(wish.volume, spectrum, sparseness, noisy=noisy),
     )
-    if field.embedding == "siren":
-        chosen = f"omega_0 {field.omega_0:g}" + (" (lower for noisy data)" if noisy else "")
-    else:
-        chosen = f"bandwidth {field.bandwidth:g}"
-    reason = (
-        f"{chosen}: the data's root mean square frequency is {spectrum.rms_frequency:.1f} cycles per half of the "
-        "longest edge"
-    )
-    if isinstance(spectrum, Variation):
-        reason += f", of {spectrum.nyquist:.1f} that the samples could tell"
+    reason = embedding_reason(field, spectrum, noisy=noisy)
     return field, (reason + (", and few voxels are trained on" if sparseness < SPARSE else ""),)
 
 
@@ -242,10 +260,6 @@ def _held_out_share(volume: Volume) -> float:
     """Of few scattered samples more are held out, or chance would judge."""
     low, high = HELD_OUT_SHARES
     return low if volume.samples is None else round(min(high, max(low, SCATTERED_HELD_OUT / volume.count)), 3)
-
-
-def _bandwidth(spectrum: Spectrum | Variation, sparseness: float = 1.0) -> float:
-    return round(min(10.0, max(0.5, BANDWIDTH_PER_FREQUENCY * spectrum.rms_frequency * sparseness)), 2)
 
 
 def _training(wish: Wish, voxels: int, **changes: Any) -> TrainingConfig:

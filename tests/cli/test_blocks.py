@@ -157,3 +157,16 @@ def test_a_dry_run_tells_blocks_and_cost_and_writes_nothing(folder, shell, tmp_p
     assert planned["disk_bytes"] > 4 * 2 * planned["parameters"]
     assert "of memory" in shell(*command)[1]
     assert not list(tmp_path.iterdir())
+
+
+def test_blocks_of_hash_grids_are_one_field_too(folder, shell, tmp_path):
+    command = ["fit", folder / "v.npy", "-o", tmp_path / "h.dinr", "--blocks", "1,1,2", "--embedding", "hashgrid"]
+    assert shell(*command, "--set", "finest_resolution=4,6,6", "--set", "levels=2", *SMALL)[0] == 0
+    run = read_run(tmp_path / "h.dinr")
+    assert run.config.field.finest_resolution == (4, 6, 6)
+    assert any("finest grid" in reason for reason in run.config.reasons)
+    assert shell("export", tmp_path / "h.dinr", "-o", tmp_path / "a.npy")[0] == 0
+    whole = values_at_indices(field_of(run, "cpu"), np.arange(run.grid.size)).reshape(run.grid.shape)
+    np.testing.assert_allclose(np.load(tmp_path / "a.npy"), whole, atol=1e-5)
+    level = float(np.median(whole))
+    assert shell("mesh", tmp_path / "h.dinr", "-o", tmp_path / "a.stl", "--level", level)[0] == 0

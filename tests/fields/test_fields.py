@@ -2,16 +2,21 @@
 
 import itertools
 import math
+from typing import get_args
 
 import pytest
 import torch
 
-from dinr_studio.config import FAMILIES, FieldConfig
+from dinr_studio.config import FAMILIES, Embedding, FieldConfig
 from dinr_studio.fields.build import build_field, frozen_weights, load_field, parameter_count, weight_shapes
 from dinr_studio.fields.embeddings import FourierFeatures
 from dinr_studio.fields.presets import PAPER_FIELDS
 
-SMALL = {"width": 8, "features": 6, "blocks": 2, "layers": 3, "steps": 3, "zero_start": False}
+EMBEDDINGS = get_args(Embedding)
+SMALL = {
+    **{"width": 8, "features": 6, "blocks": 2, "layers": 3, "steps": 3, "zero_start": False},
+    **{"octaves": 2, "levels": 3, "finest_resolution": 7, "coarsest_resolution": 2, "table_size": 5},
+}
 
 
 def small_field(family, embedding, axes=3, channels=2, **changes):
@@ -19,15 +24,15 @@ def small_field(family, embedding, axes=3, channels=2, **changes):
     return build_field(config, axes, channels, seed=1)
 
 
-@pytest.mark.parametrize(("family", "embedding"), list(itertools.product(FAMILIES, ["fourier", "siren"])))
-@pytest.mark.parametrize(("axes", "channels"), [(1, 16), (2, 3), (4, 1)])
+@pytest.mark.parametrize(("family", "embedding"), list(itertools.product(FAMILIES, EMBEDDINGS)))
+@pytest.mark.parametrize(("axes", "channels"), [(1, 16), (2, 3), (3, 1), (4, 1)])
 def test_every_family_with_every_embedding_maps_coordinates_to_channels(family, embedding, axes, channels):
     values = small_field(family, embedding, axes, channels)(torch.rand(5, axes))
     assert values.shape == (5, channels)
     assert torch.isfinite(values).all()
 
 
-@pytest.mark.parametrize(("family", "embedding"), list(itertools.product(FAMILIES, ["fourier", "siren"])))
+@pytest.mark.parametrize(("family", "embedding"), list(itertools.product(FAMILIES, EMBEDDINGS)))
 def test_gradients_of_a_field_pass_gradcheck(family, embedding):
     field = small_field(family, embedding, omega_0=3.0, hidden_omega=3.0, bandwidth=0.5).double()
     x = torch.rand(2, 3, dtype=torch.float64, requires_grad=True)

@@ -1,11 +1,12 @@
 """The frozen form of a field: the same function, and nothing of the field that it was made from."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import pytest
 import torch
 
-from dinr_studio.config import FieldConfig, changed
+from dinr_studio.config import Embedding, FieldConfig, changed
 from dinr_studio.fields import frozen
 from dinr_studio.fields.build import build_field
 from dinr_studio.fields.dinr import DinrField
@@ -25,6 +26,7 @@ def make_field(family, integrator="euler", *, embedding="fourier", channels=3, s
         embedding=embedding,
         integrator=integrator,
         **{"width": 24, "features": 24, "bandwidth": 1.5, "omega_0": 9.0, "layers": 4, "blocks": 2, "steps": 3}
+        | {"levels": 3, "finest_resolution": 9, "table_size": 8, "octaves": 3}
         | {"zero_start": False, "horizon": 1.3, "hidden_omega": 7.0}
         | settings,
     )
@@ -48,7 +50,7 @@ def greatest_error(found, true):
     return float((found - true).abs().max() / (true.max() - true.min()))
 
 
-@pytest.mark.parametrize("embedding", ["fourier", "siren"])
+@pytest.mark.parametrize("embedding", get_args(Embedding))
 @pytest.mark.parametrize(("family", "integrator"), KINDS)
 def test_it_equals_the_field(family, integrator, embedding, monkeypatch):
     monkeypatch.setattr(frozen, "TILE_VALUES", 24 * 50)

@@ -26,9 +26,9 @@ def jacobian_kernel(field, x):
 
 
 def small_field(family, channels=1, **changes):
-    embedding = "siren" if family.endswith("siren") else "fourier"
+    own = "siren" if family.endswith("siren") else "fourier"
     settings = {"width": 20, "features": 20, "bandwidth": 1.0, "omega_0": 8.0, "hidden_omega": 4.0, "zero_start": False}
-    return build_field(FieldConfig(family=family, embedding=embedding, **(settings | changes)), 2, channels, seed=1)
+    return build_field(FieldConfig(family=family, **({"embedding": own} | settings | changes)), 2, channels, seed=1)
 
 
 @pytest.fixture
@@ -46,6 +46,25 @@ def test_eigenvalues_are_those_of_the_jacobian_in_64_bits_to_one_part_in_a_milli
     assert torch.equal(kernel, kernel.T)
     exact = torch.linalg.eigvalsh(jacobian_kernel(small_field(family, steps=12).double(), points.double()))
     assert float((torch.linalg.eigvalsh(kernel) - exact).abs().max() / exact[-1]) < 1e-6
+
+
+@pytest.mark.parametrize("family", ["dinr-siren", "ffnet"])
+@pytest.mark.parametrize(
+    ("embedding", "settings"),
+    [
+        ("positional", {"octaves": 3}),
+        ("wire", {"sigma_0": 1.5}),
+        ("hashgrid", {"interpolation": "linear"}),
+        ("hashgrid", {"interpolation": "smooth"}),
+    ],
+)
+def test_every_embedding_has_the_kernel_of_its_jacobian_by_layers(family, embedding, settings, points, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 9)
+    monkeypatch.setattr(module, "_kernel_by_points", None)  # only by layers
+    grid = {"levels": 2, "coarsest_resolution": 2, "finest_resolution": 9, "table_size": 4, "features_per_level": 3}
+    field = small_field(family, channels=2, embedding=embedding, steps=2, **grid, **settings).double()
+    exact = jacobian_kernel(field, points.double())
+    torch.testing.assert_close(tangent_kernel(field, points.double()), exact, rtol=0, atol=1e-6 * float(exact.max()))
 
 
 @pytest.mark.parametrize("integrator", ["euler", "midpoint", "rk4"])

@@ -5,7 +5,7 @@ import torch
 
 from dinr_studio.config import FAMILIES, FieldConfig, TrainingConfig
 from dinr_studio.fields.build import build_field
-from dinr_studio.training.optimisers import Muon, make_optimisers, orthogonalised
+from dinr_studio.training.optimisers import TABLE_SHARES, Muon, make_optimisers, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(3, 20, 20), (2, 8, 24), (2, 24, 8), (1, 1, 5)])
@@ -47,13 +47,14 @@ def test_muon_takes_the_steps_of_torch_s_own(monkeypatch):
     assert (ends[0] - ends[1]).norm() < 0.03 * moved  # torch's works in 16 bits
 
 
+@pytest.mark.parametrize("embedding", ["own", "positional", "hashgrid", "wire"])
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])
-def test_every_parameter_is_moved_by_exactly_one_optimiser(family, optimiser):
-    embedding = "siren" if family.endswith("siren") else "fourier"
-    field = build_field(
-        FieldConfig(family=family, embedding=embedding, width=8, features=8, zero_start=False), 2, 1, seed=0
-    )
+def test_every_parameter_is_moved_by_exactly_one_optimiser(family, optimiser, embedding):
+    if embedding == "own":
+        embedding = "siren" if family.endswith("siren") else "fourier"
+    small = {"width": 8, "features": 8, "zero_start": False, "levels": 2, "finest_resolution": 8}
+    field = build_field(FieldConfig(family=family, embedding=embedding, **small), 2, 1, seed=0)
     optimisers = make_optimisers(field, TrainingConfig(optimiser=optimiser))
     owned = [id(p) for part in optimisers.parts for group in part.param_groups for p in group["params"]]
     assert sorted(owned) == sorted(id(p) for p in field.parameters())
@@ -66,3 +67,19 @@ def test_every_parameter_is_moved_by_exactly_one_optimiser(family, optimiser):
     assert {type(part).__name__ for part in optimisers.parts} == (
         {"AdamW", "Muon"} if optimiser == "muon" else {"AdamW"}
     )
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_hash_table_keeps_rows_that_no_batch_came_near_and_moves_the_others_at_its_own_rate(optimiser):
+    grid = {"embedding": "hashgrid", "levels": 1, "finest_resolution": 8, "coarsest_resolution": 8}
+    field = build_field(FieldConfig(width=8, **grid), 2, 1, seed=0)
+    table = field.embedding.grid.table
+    before = table.detach().clone()
+    optimisers = make_optimisers(field, TrainingConfig(optimiser=optimiser, weight_decay=0.5))
+    for _ in range(3):
+        optimisers.zero_grad()
+        field.predict(torch.full((5, 2), -0.9)).values.square().mean().backward()
+        optimisers.step(0.001)
+    moved = (table.detach() - before).abs().amax(dim=1)
+    assert (moved > 0).nonzero().flatten().tolist() == [0, 1, 9, 10]  # the corners of the first cell of 8 x 8
+    assert 2 < float(moved.max()) / (0.001 * TABLE_SHARES[optimiser]) < 3.1  # AdamW's steps are of about the rate

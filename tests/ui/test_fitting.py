@@ -134,6 +134,27 @@ def test_every_setting_has_a_tooltip_and_all_of_them_can_be_seen(opened, qtbot):
     qtbot.mouseClick(panel.more_button, LEFT)
 
 
+def test_only_the_settings_that_count_are_shown_and_an_embedding_brings_its_own(opened, qtbot):
+    panel = opened.field_panel
+
+    def shown():
+        forms = (panel.common, panel.more)
+        return {name for form in forms for name, control in form.controls.items() if control.isVisibleTo(form)}
+
+    assert {"omega_0", "steps", "blocks"} <= shown()
+    assert not {"bandwidth", "levels", "sigma_0", "octaves", "tolerance", "layers"} & shown()
+    panel.common.controls["embedding"].setCurrentText("hashgrid")
+    qtbot.waitUntil(lambda: panel.config is not None and "finest grid" in panel.reasons.text(), timeout=60_000)
+    assert {"finest_resolution", "levels", "table_size", "interpolation"} <= shown()
+    assert not {"omega_0", "bandwidth", "sigma_0", "octaves"} & shown()
+    write_over(qtbot, panel.common.controls["finest_resolution"], "8 x 9 x 10")
+    qtbot.waitUntil(lambda: panel.config.field.finest_resolution == (8, 9, 10), timeout=60_000)
+    panel.family.setCurrentText("siren")
+    panel.family.activated.emit(panel.family.currentIndex())
+    qtbot.waitUntil(lambda: panel.config is not None and panel.config.field.family == "siren", timeout=60_000)
+    assert not {"steps", "integrator", "blocks", "kinetic_weight"} & shown()
+
+
 def test_a_preset_in_the_toolbar_is_the_panels_and_forgets_changes(opened, qtbot):
     panel = opened.field_panel
     panel.change(width=20)

@@ -38,7 +38,8 @@ FAMILY_TIPS = {
     PROBE: "Preset auto: trains dinr-siren and siren for some seconds each and takes the better",
 }
 COMMON = (
-    "embedding", "width", "steps", "horizon", "integrator", "kinetic_weight",
+    "embedding", "omega_0", "bandwidth", "octaves", "finest_resolution",
+    "width", "steps", "horizon", "integrator", "kinetic_weight",
     "held_out_share", "max_epochs", "time_limit", "device", "precision",
 )  # fmt: skip
 PLAN_DELAY = 400  # milliseconds without a change before the plan is measured
@@ -169,10 +170,10 @@ class FieldPanel(QWidget):
         self.studio.analyses.ask(ASKER_SETTINGS, [question])
 
     def _key(self) -> tuple[Any, ...]:
-        """What the preset's settings depend on: volume, its part, preset, family, device, share of voxels held out."""
+        """What the preset's settings depend on: volume, its part, preset, family, device, share held out, embedding."""
         chosen, changes = self._chosen, self._chosen["changes"]
         settings = chosen["preset"], chosen["family"], changes.get("device", "auto"), changes.get("held_out_share")
-        return (id(self.studio.volume), self.studio.box, *settings)
+        return (id(self.studio.volume), self.studio.box, *settings, changes.get("embedding"))
 
     def _ask_for_plan(self) -> None:
         volume, config = self.studio.fitted_volume, self.config
@@ -275,10 +276,12 @@ class FieldPanel(QWidget):
             self.change(micro_batch=self._offered)
 
 
-def _preset(volume: Volume, preset: str, family: str, device: str, held_out_share: float | None) -> FitConfig:
+def _preset(
+    volume: Volume, preset: str, family: str, device: str, held_out_share: float | None, embedding: str | None
+) -> FitConfig:
     from dinr_studio.training.presets import preset_config
 
-    return preset_config(preset, volume, family, device, held_out_share)
+    return preset_config(preset, volume, family, device, held_out_share, embedding)
 
 
 def _plan(volume: Volume, config: FitConfig, path: Path) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
-from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QLineEdit, QWidget
 
-from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig, with_changes
+from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig, with_changes, without_effect
 from dinr_studio.errors import ConfigError
 
 LABELS = {
@@ -24,6 +24,14 @@ LABELS = {
     "features": "Fourier features",
     "bandwidth": "Bandwidth",
     "omega_0": "omega_0",
+    "sigma_0": "sigma_0",
+    "octaves": "Octaves",
+    "finest_resolution": "Finest cells",
+    "coarsest_resolution": "Coarsest cells",
+    "levels": "Levels",
+    "features_per_level": "Features a level",
+    "table_size": "Table size (2^)",
+    "interpolation": "Interpolation",
     "hidden_omega": "Hidden omega",
     "zero_start": "Zero start",
     "dropout": "Dropout",
@@ -51,8 +59,16 @@ LABELS = {
     "precision": "Precision",
     "seed": "Seed",
 }
+CHOICE_TIPS = {
+    "fourier": "Sines and cosines of random frequencies: the paper's own",
+    "siren": "One layer of sines, trained with the rest",
+    "positional": "Sines and cosines of frequencies that double (NeRF)",
+    "hashgrid": "Features on grids from coarse to fine, the finest shared by a hash: quick, for detail anywhere",
+    "wire": "Wavelets: waves under Gaussians, for detail in few places",
+}
 FIELDS = {**FieldConfig.model_fields, **TrainingConfig.model_fields}
 EMPTY = "none"
+COUNTS = FIELDS["finest_resolution"].annotation
 
 
 class SettingsForm(QWidget):
@@ -64,7 +80,7 @@ class SettingsForm(QWidget):
         super().__init__(parent)
         self._config: FitConfig | None = None
         self.controls: dict[str, QWidget] = {}
-        form = QFormLayout(self)
+        self._form = form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
         for name in names:
@@ -90,28 +106,32 @@ class SettingsForm(QWidget):
             return check
         if get_origin(kind) is Literal:
             box = QComboBox()
-            box.addItems([str(choice) for choice in get_args(kind)])
+            for i, choice in enumerate(get_args(kind)):
+                box.addItem(str(choice))
+                box.setItemData(i, CHOICE_TIPS.get(choice), Qt.ItemDataRole.ToolTipRole)
             box.setMinimumContentsLength(6)
             box.currentTextChanged.connect(lambda value, name=name: self._offer(name, value))
             return box
         edit = QLineEdit()
-        edit.textEdited.connect(lambda text, name=name: self._offer(name, parsed(text)))
+        edit.textEdited.connect(lambda text, name=name: self._offer(name, typed(name, text)))
         return edit
 
     def show_config(self, config: FitConfig) -> None:
-        """Fills in all controls but one that is being typed into with the same value."""
+        """Fills in all controls but one that is being typed into with the same value; shows those that count."""
         self._config = config
+        idle = without_effect(config.field)
         for name, control in self.controls.items():
+            self._form.setRowVisible(control, name not in idle)
             value = setting(config, name)
             with QSignalBlocker(control):
                 if isinstance(control, QCheckBox):
                     control.setChecked(bool(value))
                 elif isinstance(control, QComboBox):
                     control.setCurrentText(str(value))
-                elif isinstance(control, QLineEdit) and (not control.hasFocus() or parsed(control.text()) != value):
-                    control.setText(
-                        EMPTY if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-                    )
+                elif isinstance(control, QLineEdit) and (
+                    not control.hasFocus() or typed(name, control.text()) != value
+                ):
+                    control.setText(as_typed(value))
             self._mark(control, wrong=False)
         self.fault.hide()
 
@@ -153,6 +173,21 @@ def parsed(text: str) -> object:
         except ValueError:
             continue
     return text
+
+
+def typed(name: str, text: str) -> object:
+    """What was typed as a setting's value: as `parsed`, or whole numbers, one for all axes or one for each."""
+    if FIELDS[name].annotation is not COUNTS:
+        return parsed(text)
+    counts = text.replace(",", " ").replace("x", " ").replace("×", " ").split()
+    return tuple(int(one) if one.isdecimal() else one for one in counts)
+
+
+def as_typed(value: Any) -> str:
+    """A value as one would type it."""
+    if isinstance(value, tuple):
+        return " × ".join(str(one) for one in value)
+    return EMPTY if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def differing(config: FitConfig, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -143,26 +143,31 @@ def fitting_of(run: Run, output: str, volume: Volume | None = None) -> Repeat:
 
 
 def preset_of(config: FitConfig, volume: Volume) -> FitConfig | None:
-    """What the preset, family, device and held-out share of some settings give for a volume; None without a preset."""
+    """What preset, family, embedding, device and held-out share give for a volume; None without a preset."""
     from dinr_studio.training.presets import preset_config
 
     if config.preset not in PRESETS:
         return None
-    family, training = config.field.family, config.training
-    usual = preset_config(config.preset, volume, family, training.device)
+    family, training, embedding = config.field.family, config.training, config.field.embedding
+    usual = preset_config(config.preset, volume, family, training.device, embedding=embedding)
     if usual.training.held_out_share == training.held_out_share:
         return usual
-    return preset_config(config.preset, volume, family, training.device, training.held_out_share)
+    return preset_config(config.preset, volume, family, training.device, training.held_out_share, embedding)
 
 
 def changed_settings(config: FitConfig, base: FitConfig | None) -> dict[str, Any]:
-    """The settings by name that differ from those of a base, or all but the family where there is none."""
+    """The settings by name that differ from those of a base, or all but the family where there is none.
+
+    An embedding other than the family's own is always among them.
+    """
     every = all_settings(config)
     every.pop(FAMILY)
     if base is None:
         return every
     usual = all_settings(base)
-    return {name: value for name, value in every.items() if value != usual[name]}
+    own = "siren" if config.field.family.endswith("siren") else "fourier"
+    given = {name: value for name, value in every.items() if value != usual[name]}
+    return given if config.field.embedding == own else {"embedding": config.field.embedding, **given}
 
 
 def all_settings(config: FitConfig) -> dict[str, Any]:

@@ -68,6 +68,8 @@ ODD = {
         ("balanced", "siren", {}),
         ("paper", "dinr-ffnet", {"held_out_share": 0.5, "device": "cpu"}),
         ("paper-tuned", "dinr-siren", {}),
+        ("quick", "dinr-siren", {"embedding": "hashgrid", "finest_resolution": (5, 6, 7)}),
+        ("paper", "ffnet", {"embedding": "wire"}),
     ],
 )
 def test_the_copied_command_gives_the_same_settings(file, asked, preset, family, changes):

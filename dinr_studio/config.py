@@ -119,9 +119,17 @@ class TrainingConfig(Settings):
     held_out_scheme: HeldOutScheme = Field(
         "random", description="Single voxels, blocks, every second plane, or whole frames of time."
     )
+    held_out_seed: int | None = Field(
+        None, ge=0, le=2**63 - 1, description="Start of the choice of held-out voxels; none: the seed of all."
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="Where to compute.")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 runs the vector field in half the bits.")
     seed: int = Field(3407, ge=0, le=2**63 - 1, description="Start of all random numbers; CPU runs repeat exactly.")
+
+    @property
+    def choice_seed(self) -> int:
+        """The start of the choice of held-out voxels."""
+        return self.seed if self.held_out_seed is None else self.held_out_seed
 
     @model_validator(mode="after")
     def _a_goal_needs_held_out_voxels(self) -> TrainingConfig:

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dinr_studio.cli.commands import AsJson, Data, Device, Factor, Force, print_json
+from dinr_studio.cli import values
+from dinr_studio.cli.commands import (
+    AsJson,
+    Axes,
+    Box,
+    Channel,
+    CropPart,
+    Data,
+    DataFile,
+    Dataset,
+    Device,
+    Factor,
+    Fill,
+    Force,
+    Mask,
+    NewShape,
+    NewSize,
+    Unit,
+    VoxelSize,
+    open_options,
+    print_json,
+    target_of,
+)
+from dinr_studio.errors import ConfigError
 
 Source = Annotated[str, typer.Argument(metavar="RUN_OR_FILE", help="A run file or a volume file, or sample:NAME.")]
 Figure = Annotated[
@@ -19,6 +43,16 @@ Frame = Annotated[int | None, typer.Option(help="Which frame, counted from 0, of
 MaskOrFile = Annotated[
     str, typer.Option("--mask", help="none, sphere, box (both with soft edges) or a file on the maps' grid.")
 ]
+
+Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A folder for the runs.")]
+Preset = Annotated[str, typer.Option(help="auto, quick, balanced, paper or paper-tuned.")]
+Family = Annotated[str | None, typer.Option(help="dinr-siren, dinr-ffnet, siren, ffnet or probe (by trial).")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the voxels, at most.")]
+TimeLimit = Annotated[str | None, typer.Option(help="Time of training for each, at most, as 60s, 5m or 1h.")]
+HoldOut = Annotated[float | None, typer.Option(help="Share of voxels never trained on, such as 0.02.")]
+FitDevice = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+Seed = Annotated[int | None, typer.Option(help="The first fit's start of all random numbers.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as NAME=VALUE.")]
 
 
 def fsc(
@@ -64,7 +98,7 @@ def spectra(
     as_json: AsJson = False,
 ) -> None:
     """Power spectra of data, field and residual, over all directions and along each axis, in physical units."""
-    from dinr_studio.cli import believing, values
+    from dinr_studio.cli import believing
     from dinr_studio.experiments.maps import Choice
 
     factors = values.numbers(factor, "--factor")
@@ -73,4 +107,132 @@ def spectra(
     print_json(result) if as_json else believing.print_spectra(result)
 
 
-BELIEF: dict[str, Callable[..., None]] = {"fsc": fsc, "spectra": spectra}
+@dataclass(frozen=True)
+class _Wanted:
+    """Options of fits as they were typed."""
+
+    epochs: int | None
+    time_limit: str | None
+    holdout: float | None
+    device: str | None
+    seed: int | None
+    settings: list[str] | None
+
+    def changes(self) -> dict[str, Any]:
+        """The settings by name that were given."""
+        given = {
+            "max_epochs": self.epochs,
+            "time_limit": values.seconds(self.time_limit),
+            "held_out_share": self.holdout,
+            "device": self.device,
+            "seed": self.seed,
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        return changes | dict(values.setting(text) for text in self.settings or ())
+
+
+def ensemble(
+    file: DataFile,
+    output: Folder,
+    members: Annotated[int, typer.Option(help="How many fits, each from a seed of its own.")] = 5,
+    preset: Preset = "auto",
+    family: Family = None,
+    epochs: Epochs = None,
+    time_limit: TimeLimit = None,
+    holdout: HoldOut = None,
+    fit_device: FitDevice = None,
+    seed: Seed = None,
+    settings: Settings = None,
+    dataset: Dataset = None,
+    axes: Axes = None,
+    voxel_size: VoxelSize = None,
+    unit: Unit = None,
+    fill: Fill = None,
+    channel: Channel = None,
+    crop: CropPart = None,
+    mask: Mask = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fits an ensemble, one field a seed; members that are in the folder are kept, so an interrupted one goes on."""
+    from dinr_studio.cli import belief_fits
+    from dinr_studio.experiments.ensembles import Asked
+
+    changes = _Wanted(epochs, time_limit, holdout, fit_device, seed, settings).changes()
+    options = open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, None, None)
+    result = belief_fits.ensemble(file, output, members, Asked(preset, family, changes), options)
+    print_json(result) if as_json else belief_fits.print_ensemble(result)
+
+
+def twin_fit(
+    first: Annotated[str, typer.Argument(metavar="HALF1", help="The first half map, or the volume to split.")],
+    second: Annotated[str | None, typer.Argument(metavar="[HALF2]", help="The second half map.")] = None,
+    *,
+    output: Folder,
+    split: Annotated[
+        bool, typer.Option("--split", help="Split one volume into two halves of its voxels, where noise is white.")
+    ] = False,
+    fsc_mask: MaskOrFile = "none",
+    preset: Preset = "auto",
+    family: Family = None,
+    epochs: Epochs = None,
+    time_limit: TimeLimit = None,
+    holdout: HoldOut = None,
+    fit_device: FitDevice = None,
+    seed: Seed = None,
+    settings: Settings = None,
+    dataset: Dataset = None,
+    voxel_size: VoxelSize = None,
+    unit: Unit = None,
+    crop: CropPart = None,
+    channel: OneChannel = 0,
+    frame: Frame = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fits two half maps independently and correlates both fields, beside the half maps themselves."""
+    from dinr_studio.cli import belief_fits
+    from dinr_studio.experiments.ensembles import Asked
+    from dinr_studio.experiments.maps import Choice
+
+    if (second is None) != split:
+        raise ConfigError("Give two half maps, or one volume and --split.")
+    changes = _Wanted(epochs, time_limit, holdout, fit_device, seed, settings).changes()
+    options = open_options(dataset, None, voxel_size, unit, None, None, crop, None, None, None)
+    choice = Choice(channel, frame, None, fit_device or "auto")
+    asked = Asked(preset, family, changes)
+    result = belief_fits.twin_fit((first, second), output, asked, choice, fsc_mask, options)
+    print_json(result) if as_json else belief_fits.print_twins(result)
+
+
+def uncertainty(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN_OR_DIR", help="A run file (last-layer Laplace) or a folder of an ensemble.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT", help="Write the deviations here and the mean to OUT-mean."),
+    ] = None,
+    figure: Annotated[Path | None, typer.Option(help="A figure of the calibration to write.")] = None,
+    factor: Factor = None,
+    new_size: NewSize = None,
+    shape: NewShape = None,
+    box: Box = None,
+    data: Data = None,
+    device: Device = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Standard deviations of a field, calibrated on held-out voxels, and its mean, as volumes in the value's unit."""
+    from dinr_studio.cli import belief_fits
+
+    target = target_of(factor, new_size, shape, box)
+    result = belief_fits.uncertainty(source, output, target, figure=figure, data=data, device=device, force=force)
+    print_json(result) if as_json else belief_fits.print_uncertainty(result)
+
+
+BELIEF: dict[str, Callable[..., None]] = {
+    "fsc": fsc,
+    "spectra": spectra,
+    "twin-fit": twin_fit,
+    "ensemble": ensemble,
+    "uncertainty": uncertainty,
+}

@@ -219,7 +219,7 @@ def export(
     """Writes the field, or a quantity derived of it, on any grid, with its physical coordinates."""
     from dinr_studio.cli import exporting
 
-    target = {**_target(factor, voxel_size, shape, box), "times": times}
+    target = {**target_of(factor, voxel_size, shape, box), "times": times}
     left = "resume" if resume else "discard" if force else "refuse"
     options = {"dtype": dtype, "compression": compression, "force": force, "left": left}
     if stack and quantity is not None:
@@ -252,7 +252,7 @@ def mesh(
     """Writes the surface on which the field has a value, as a mesh in physical units."""
     from dinr_studio.cli import meshing
 
-    target = _target(factor, voxel_size, shape, box)
+    target = target_of(factor, voxel_size, shape, box)
     chosen: dict[str, Any] = {"level": level, "channel": channel, "frame": frame, "quantity": quantity}
     result = meshing.mesh_run(run, output, target, **chosen, device=device, force=force)
     print_json(result) if as_json else meshing.print_result(result)
@@ -315,7 +315,7 @@ def benchmark(
     print_json(result) if as_json else benchmarking.print_result(result)
 
 
-def _target(factor: str | None, voxel_size: str | None, shape: str | None, box: str | None) -> dict[str, Any]:
+def target_of(factor: str | None, voxel_size: str | None, shape: str | None, box: str | None) -> dict[str, Any]:
     """What was said about the grid to evaluate on, by keyword of target_grid."""
     return {
         "factor": values.numbers(factor, "--factor"),

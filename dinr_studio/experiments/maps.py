@@ -131,7 +131,7 @@ def read_pair(first: str, second: str | None, choice: Choice) -> Generator[float
             raise ConfigError(f"{first} stands alone; give a second map, or a run file, which has its data beside it.")
         data = data_of(first, choice)
         evaluated = yield from read_map(first, choice)
-        return evaluated, _alike(evaluated, data)
+        return evaluated, check_alike(evaluated, data)
     if is_run(first) and not is_run(second):
         other = yield from read_map(second, choice)
         evaluated = yield from _on_grid_of(other, first, choice)
@@ -139,15 +139,15 @@ def read_pair(first: str, second: str | None, choice: Choice) -> Generator[float
     one = yield from read_map(first, choice)
     if is_run(second):
         return one, (yield from _on_grid_of(one, second, choice))
-    return one, _alike(one, (yield from read_map(second, choice)))
+    return one, check_alike(one, (yield from read_map(second, choice)))
 
 
 def _on_grid_of(other: Map, source: str, choice: Choice) -> Generator[float, None, Map]:
-    return _alike(other, (yield from read_map(source, choice, other.grid)))
+    return check_alike(other, (yield from read_map(source, choice, other.grid)))
 
 
-def _alike(first: Map, second: Map) -> Map:
-    """The second map; DataError where two maps do not have voxels of one shape and size."""
+def check_alike(first: Map, second: Map) -> Map:
+    """The second of two maps; DataError where two maps do not have voxels of one shape and size."""
     a, b = first.grid, second.grid
     if a.shape != b.shape:
         shapes = [" x ".join(map(str, grid.shape)) for grid in (a, b)]

@@ -57,22 +57,22 @@ def share_in_words(share: float) -> str:
 def beyond_nyquist(field: FieldOnGrid, grid: Grid, slabs: Slabs = evaluate_slabs) -> Iterator[Beyond | None]:
     """Yields None after some of the work, and at last the share; nothing where the grid is nowhere finer than the data.
 
-    field: whose grid is the data's. slabs: what evaluates it, as in `export`. Channels count by their own scale.
+    field: whose grid is the data's. slabs: what evaluates it, as in `export`. The mean over channels.
     """
     if not is_finer(field.grid, grid):
         return
-    beyond = total = 0.0
-    looked = 0
+    power, looked = np.zeros((2, field.channels)), 0
     for box in boxes(grid):
         parts: list[NDArray[np.float32]] = []
         for slab in slabs(field, box):
             if slab is not None:
                 parts.append(slab)
             yield None
-        values = np.concatenate(parts)
-        one, both = _power(field, box, values)
-        beyond, total, looked = beyond + one, total + both, looked + box.size
-    yield Beyond(beyond / total if total > 0 else 0.0, looked, grid.size)
+        power += _power(field, box, np.concatenate(parts))
+        looked += box.size
+    beyond, total = power
+    shares = np.divide(beyond, total, out=np.zeros(field.channels), where=total > 0)
+    yield Beyond(float(shares.mean()), looked, grid.size)
 
 
 def is_finer(data: Grid, grid: Grid) -> bool:
@@ -113,17 +113,15 @@ def lasting(notes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(note for note in notes if not note.startswith(NOTE))
 
 
-def _power(field: FieldOnGrid, box: Grid, values: NDArray[np.float32]) -> tuple[float, float]:
-    """Power beyond the data's Nyquist frequency, and of all, over channels in shares of their scale."""
+def _power(field: FieldOnGrid, box: Grid, values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Power beyond the data's Nyquist frequency, and of all, by channel: (2, channels)."""
     axes = [i for i in box.spatial if box.shape[i] >= FEWEST_VOXELS]
     nyquist = [0.5 / field.grid.voxel_size[i] for i in axes]
     size = [box.voxel_size[i] for i in axes]
-    beyond = total = 0.0
+    power = np.zeros((2, field.channels))
     for channel in range(field.channels):
-        scaled = values[..., channel].astype(np.float64) / field.normalisation.scale[channel]
-        rest = [i for i in range(scaled.ndim) if i not in axes]
-        stack = np.moveaxis(scaled, rest, range(len(rest))).reshape(-1, *(box.shape[i] for i in axes))
-        for one in stack:
-            found = power_beyond(one, size, nyquist)
-            beyond, total = beyond + found[0], total + found[1]
-    return beyond, total
+        one = values[..., channel].astype(np.float64)
+        rest = [i for i in range(one.ndim) if i not in axes]
+        for moment in np.moveaxis(one, rest, range(len(rest))).reshape(-1, *(box.shape[i] for i in axes)):
+            power[:, channel] += power_beyond(moment, size, nyquist)
+    return power

@@ -122,7 +122,7 @@ def prepare_points(original: Volume, config: TrainingConfig) -> PointsTask:
     volume = original if outlying is None else on_grid(table.rows(kept), original.grid, original.provenance)
     held_out = np.empty(0, dtype=np.int64)
     if config.held_out_share > 0:
-        held_out = kept[held_out_samples(volume, config.held_out_scheme, config.held_out_share, config.seed)]
+        held_out = kept[held_out_samples(volume, config.held_out_scheme, config.held_out_share, config.choice_seed)]
     clipped = config.outliers == "clip" and outlying is not None
     normalisation = NORMALISATIONS[config.normalisation](volume)
     coordinates = CoordinateMap.of(volume.grid, config.scaling)

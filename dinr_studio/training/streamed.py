@@ -265,7 +265,7 @@ def prepare_streamed(original: Volume, config: TrainingConfig) -> StreamedTask:
     if not isinstance(original.values, StoredValues):
         raise AssertionError("a volume in memory")
     limits = None if config.outliers == "keep" else ordinary_limits(original)
-    rule = held_out_rule(original.grid, config.held_out_scheme, config.held_out_share, config.seed)
+    rule = held_out_rule(original.grid, config.held_out_scheme, config.held_out_share, config.choice_seed)
     blocks = original.values.blocks()
     survey = _Survey(BlockReader(original, blocks, rule, limits), config.seed)
     volume = original.with_sample(survey.sample)

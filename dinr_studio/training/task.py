@@ -193,7 +193,7 @@ def _check_memory(volume: Volume) -> None:
 def _held_out(volume: Volume, config: TrainingConfig) -> NDArray[np.bool_]:
     if config.held_out_share == 0:
         return np.zeros(volume.grid.shape, dtype=bool)
-    return held_out_mask(volume, config.held_out_scheme, config.held_out_share, config.seed)
+    return held_out_mask(volume, config.held_out_scheme, config.held_out_share, config.choice_seed)
 
 
 def _trained(volume: Volume, held_out: NDArray[np.bool_]) -> Numbers:

@@ -6,9 +6,12 @@ import mrcfile
 import numpy as np
 import pytest
 
+from dinr_studio.__main__ import main
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
+from dinr_studio.experiments.twins import split
 from dinr_studio.io import open_volume
 from dinr_studio.training.fit import fit
+from dinr_studio.training.run_file import read_run
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +127,108 @@ def test_a_mistake_with_fsc_ends_in_one_sentence(shell, halves, monkeypatch, arg
     assert out == ""
     assert words in err
     assert sorted(path.name for path in halves.iterdir()) == before
+
+
+SMALL = [
+    "--preset",
+    "quick",
+    "--epochs",
+    1,
+    "--holdout",
+    0.1,
+    "--set",
+    "width=16",
+    "--set",
+    "blocks=1",
+    "--device",
+    "cpu",
+]
+
+
+@pytest.fixture(scope="module")
+def members(halves):
+    """A folder with an ensemble of two small fields, and what `ensemble --json` printed."""
+    arguments = ["ensemble", halves / "a.mrc", "-o", halves / "members", "--members", 2, *SMALL]
+    assert main([str(argument) for argument in arguments]) == 0
+    return halves / "members"
+
+
+def test_an_ensemble_has_seeds_of_its_own_and_the_same_voxels_held_out(members):
+    first, second = (read_run(members / f"member-0{number}.dinr") for number in (1, 2))
+    np.testing.assert_array_equal(first.held_out, second.held_out)
+    assert second.config.training.seed == first.config.training.seed + 1
+    assert any((first.best[name] != second.best[name]).any() for name in first.best)
+
+
+def test_members_that_are_there_are_kept_and_other_settings_refused(shell, halves, members):
+    before = (members / "member-01.dinr").read_bytes()
+    status, out, _ = shell("ensemble", halves / "a.mrc", "-o", members, "--members", 2, "--json")
+    assert status == 0
+    assert len(json.loads(out)["members"]) == 2
+    assert (members / "member-01.dinr").read_bytes() == before
+    status, _, err = shell("ensemble", halves / "a.mrc", "-o", members, "--epochs", 3)
+    assert status == 2
+    assert "other settings" in err
+    status, _, err = shell("ensemble", halves / "b.mrc", "-o", members, "--members", 2)
+    assert status == 2
+    assert "choose another folder" in err
+
+
+@pytest.mark.parametrize("source", ["members", "members/member-01.dinr"])
+def test_uncertainty_is_written_as_mean_and_deviation_on_a_finer_grid(shell, halves, members, tmp_path, source):
+    out, figure = tmp_path / "out.mrc", tmp_path / "calibration.svg"
+    status, printed, _ = shell("uncertainty", halves / source, "-o", out, "--factor", 1.5, "--figure", figure, "--json")
+    assert status == 0
+    found = json.loads(printed)
+    assert found["method"] == ("ensemble" if source == "members" else "last-layer Laplace")
+    coverage = found["calibration"]["coverage"]
+    assert coverage["0.68"]["scaled"] == pytest.approx(0.68, abs=0.08)
+    spread, mean = (open_volume(path) for path in (out, tmp_path / "out-mean.mrc"))
+    assert spread.grid == mean.grid
+    assert spread.grid.shape == (36, 36, 36)
+    assert spread.value_range[0] >= 0
+    assert "promised share" in figure.read_text()
+
+
+def test_twin_fit_writes_runs_table_and_figure_and_keeps_them(shell, halves, tmp_path):
+    folder = tmp_path / "twins"
+    status, out, _ = shell("twin-fit", halves / "a.mrc", halves / "b.mrc", "-o", folder, *SMALL, "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert {path.name for path in folder.iterdir()} == {"half-1.dinr", "half-2.dinr", "fsc.csv", "fsc.svg"}
+    header, *rows = (folder / "fsc.csv").read_text().splitlines()
+    assert header.startswith("frequency (1/angstrom),modes,")
+    assert len(rows) == len(found["fields"]["frequency"])
+    assert found["halves"]["curves"]["unmasked"][1] > 0.9
+    first, second = (read_run(folder / f"half-{number}.dinr") for number in (1, 2))
+    assert first.config.training.seed != second.config.training.seed
+    again = json.loads(shell("twin-fit", halves / "a.mrc", halves / "b.mrc", "-o", folder, "--json")[1])
+    assert again["fields"]["curves"] == found["fields"]["curves"]
+
+
+def test_one_volume_is_split_into_halves_that_share_no_voxel(shell, halves, tmp_path):
+    status, out, err = shell("twin-fit", halves / "a.mrc", "--split", "-o", tmp_path / "twins", *SMALL)
+    assert status == 0
+    assert "disjoint halves" in err
+    assert "The fields agree up to" in out
+    first, second = split(open_volume(halves / "a.mrc"), 0)
+    assert (first.missing ^ second.missing).all()
+    status, _, err = shell("uncertainty", tmp_path / "twins" / "half-1.dinr")
+    assert status == 2
+    assert "--split" in err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["twin-fit", "a.mrc", "-o", "x"], "two half maps, or one volume and --split"),
+    (["twin-fit", "a.mrc", "a.mrc", "-o", "x"], "one file"),
+    (["twin-fit", "a.mrc", "sample:emd-3001", "-o", "x"], "lie on one grid"),
+    (["ensemble", "a.mrc", "-o", "x", "--members", "1"], "2 to 100"),
+    (["ensemble", "a.mrc", "-o", "x", "--set", "nothing=1"], "no setting nothing"),
+    (["uncertainty", "."], "an ensemble has 2 or more"),
+])  # fmt: skip
+def test_a_mistake_with_fits_ends_in_one_sentence(shell, halves, monkeypatch, arguments, words):
+    monkeypatch.chdir(halves)
+    status, _, err = shell(*arguments)
+    assert status == 2
+    assert words in err
+    assert not list(halves.glob("x/*"))

@@ -37,15 +37,14 @@ def fsc_figure(found: Correlated) -> Figure:
         return figure
 
 
-def twin_figure(fields: Correlated, halves: Correlated) -> Figure:
-    """The correlation of two fields beside that of the half maps that they were fitted to."""
+def twin_figure(fields: Correlated, halves: Correlated | None) -> Figure:
+    """The correlation of two fields beside that of the half maps that they were fitted to, where there are any."""
     with figure_style():
         figure = new_figure(COLUMN, 3.2)
         axes: Any = figure.add_subplot()
-        rows = {
-            "fields": (fields.fsc, fields.fsc.best),
-            "half maps": (halves.fsc, halves.fsc.best),
-        }
+        rows = {"fields": (fields.fsc, fields.fsc.best)}
+        if halves is not None:
+            rows["half maps"] = (halves.fsc, halves.fsc.best)
         draw_curves(axes, rows, (BLUE, ORANGE))
         return figure
 

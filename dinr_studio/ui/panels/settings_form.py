@@ -55,6 +55,7 @@ LABELS = {
     "scaling": "Coordinates",
     "held_out_share": "Held-out share",
     "held_out_scheme": "Held-out scheme",
+    "held_out_seed": "Held-out seed",
     "device": "Device",
     "precision": "Precision",
     "seed": "Seed",

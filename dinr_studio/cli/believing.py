@@ -123,3 +123,44 @@ def print_spectra(result: dict[str, Any]) -> None:
 def _thinned(count: int, most: int = 16) -> list[int]:
     """Row numbers from 1 on, evenly spread, about `most` of them."""
     return sorted({1 + round(i * (count - 2) / max(1, most - 1)) for i in range(most)} if count > 2 else {count - 1})
+
+
+def structure(
+    run_path: Path, data: str | None, device: str, which: tuple[int, int | None], regions: str | None
+) -> dict[str, Any]:
+    """The scores of structure of a run; which: channel and frame. Returns what `score --structure --json` adds."""
+    from dinr_studio.experiments.maps import Choice
+    from dinr_studio.experiments.steps import told
+    from dinr_studio.experiments.structure_scores import structure_of
+    from dinr_studio.training.run_data import volume_of
+    from dinr_studio.training.run_file import read_run
+
+    run = read_run(run_path)
+    choice = Choice(*which, data, device)
+    result: dict[str, Any] = followed(
+        told(structure_of(run, volume_of(run, run_path, data), choice, regions))
+    ).as_dict()
+    return result
+
+
+def print_structure(result: dict[str, Any]) -> None:
+    """Tables by region and by band."""
+    value, length = result["value_unit"] or "value", result["unit"] or "unit"
+    typer.echo(f"Structure, {result['notes'][0]}:")
+    names = f"{'voxels':>10}{'PSNR (dB)':>11}{'SSIM':>8}{'gradient':>10}{f'MAE ({value})':>14}{f'W1 ({value})':>14}"
+    typer.echo(f"{'region':<24}{names}")
+    for name, one in {"whole": result["whole"], **result["regions"]}.items():
+        similarity = "-" if one["ssim"] is None else f"{one['ssim']:.4f}"
+        typer.echo(
+            f"{name:<24}{one['voxels']:>10,}{one['psnr']:>11.2f}{similarity:>8}{one['gradient_error']:>10.4f}"
+            f"{one['mae']:>14.4g}{one['histogram_distance']:>14.4g}"
+        )
+    typer.echo(f"{f'band (cycles per {length})':<34}{'error':>10}{'correlation':>13}{'share of power':>16}")
+    for band in result["bands"]:
+        typer.echo(
+            f"{band['low']:>12.4g} to {band['high']:<18.4g}{band['error']:>10.4g}{band['correlation']:>13.4f}"
+            f"{band['share']:>16.4g}"
+        )
+    typer.echo("gradient: |grad f - grad d| / |grad d|; W1: distance of histograms; error: power missed of the data's")
+    for sentence in result["notes"][1:]:
+        print(f"note: {sentence}", file=sys.stderr)

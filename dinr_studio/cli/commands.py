@@ -258,12 +258,32 @@ def mesh(
     print_json(result) if as_json else meshing.print_result(result)
 
 
-def score(run: RunFile, as_json: AsJson = False, data: Data = None, device: Device = "auto") -> None:
+def score(
+    run: RunFile,
+    structure: Annotated[
+        bool, typer.Option("--structure", help="Also SSIM in 3D, gradients, histograms, by region and by frequency.")
+    ] = False,
+    regions: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Regions for --structure by number; octants by default.")
+    ] = None,
+    channel: Annotated[int, typer.Option(help="Which channel --structure scores, counted from 0.")] = 0,
+    frame: Annotated[int | None, typer.Option(help="Which frame --structure scores, of data with time.")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+    device: Device = "auto",
+) -> None:
     """The field's errors on held-out voxels, beside those of classical interpolation."""
-    from dinr_studio.cli import judging
+    from dinr_studio.cli import believing, judging
 
     result = judging.scores_of(run, data, device)
-    print_json(result) if as_json else judging.print_scores(result)
+    if structure or regions is not None:
+        result["structure"] = believing.structure(run, data, device, (channel, frame), regions)
+    if as_json:
+        print_json(result)
+        return
+    judging.print_scores(result)
+    if "structure" in result:
+        believing.print_structure(result["structure"])
 
 
 def slice_(

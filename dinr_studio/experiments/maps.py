@@ -44,7 +44,7 @@ class Choice:
 class Map:
     """Values (*grid.shape), read-only, in value_unit; the grid has the axes of more than one voxel, all in space.
 
-    notes: sentences on what was done to the values, such as missing voxels that were filled.
+    notes: sentences on what was done to the values, such as missing voxels that were filled. missing: which these are.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Map:
     grid: Grid
     value_unit: str = ""
     notes: tuple[str, ...] = ()
+    missing: NDArray[np.bool_] | None = None
 
     @property
     def unit(self) -> str:
@@ -82,7 +83,7 @@ def map_of_volume(volume: Volume, name: str, choice: Choice) -> Map:
         values[loaded.missing] = values[~loaded.missing].mean()
         notes = (f"{int(loaded.missing.sum()):,} missing voxels of {name} count as the mean of the others",)
     unit = unit_of(loaded.channel_names, loaded.value_unit, choice.channel)
-    return _squeezed(Map(name, values, loaded.grid, unit, notes))
+    return _squeezed(Map(name, values, loaded.grid, unit, notes, loaded.missing))
 
 
 def map_of_field(evaluated: FieldOnGrid, grid: Grid, name: str, channel: int = 0) -> Generator[float, None, Map]:
@@ -209,4 +210,5 @@ def _squeezed(one: Map) -> Map:
     values = one.values.reshape([one.grid.shape[i] for i in axes])
     values.flags.writeable = False
     grid = one.grid if len(axes) == len(one.grid.shape) else one.grid.along(axes)
-    return Map(one.name, values, grid, one.value_unit, one.notes)
+    missing = None if one.missing is None else one.missing.reshape(values.shape)
+    return Map(one.name, values, grid, one.value_unit, one.notes, missing)

@@ -232,3 +232,20 @@ def test_a_mistake_with_fits_ends_in_one_sentence(shell, halves, monkeypatch, ar
     assert status == 2
     assert words in err
     assert not list(halves.glob("x/*"))
+
+
+def test_score_adds_structure_by_octant_or_by_labels(shell, halves, run):
+    status, out, _ = shell("score", run, "--structure", "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert found["held_out"]["psnr"] > 0
+    assert len(found["structure"]["regions"]) == 8
+    assert 0 < found["structure"]["whole"]["ssim"] < 1
+    labels = np.zeros((24, 24, 24), dtype=np.int16)
+    labels[:10] = 2
+    with mrcfile.new(halves / "labels.mrc", labels, overwrite=True):
+        pass
+    status, out, _ = shell("score", run, "--regions", halves / "labels.mrc")
+    assert status == 0
+    assert "region 2" in out
+    assert "band (cycles per angstrom)" in out

@@ -98,6 +98,8 @@ def verdict(found: Calibration) -> str:
         f"held-out values. Multiplied by {found.factor:.3g} they hold {100 * found.scaled[level]:.0f} % of those that "
         "the factor was not fitted to."
     ]
+    if found.scaled[level] < 0.9 - by_chance:
+        sentences.append("Large errors are more frequent than a normal distribution has them, which no factor mends.")
     known = f"rank correlation with the errors {found.rank_correlation:.2f}, {found.gain:+.2f} nats a value"
     if found.gain > 0:
         sentences.append(f"They say more than one deviation for all voxels would ({known}).")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from dinr_studio.coordinates import CoordinateMap, Grid, flat_to_index
 from dinr_studio.fields.frozen import freeze
 from dinr_studio.normalisation import Normalisation
+from dinr_studio.threads import side_by_side, usable_threads
 
 TILE = 8192  # coordinates between two turns from arrays to tensors and back: these take 1 % of the time at most
+LEAST_PART = 512  # coordinates that a thread takes of a tile: fewer are not worth its while
 SLAB_VALUES = 1 << 17  # values in one slab of a grid: what an export does between two chances to stop it
 
 
@@ -104,6 +106,15 @@ def _slab(field: FieldOnGrid, axes: list[NDArray[np.float32]]) -> NDArray[np.flo
 
 def _values(field: FieldOnGrid, coordinates: NDArray[Any]) -> NDArray[np.float64]:
     """Values (N, channels) in the data's unit at network coordinates (N, axes)."""
+    hands = min(usable_threads(), len(coordinates) // LEAST_PART) if field.device.type == "cpu" else 1
+    if hands <= 1:
+        return _values_of_part(field, coordinates)
+    field.frozen  # noqa: B018 made once, before several threads ask for it
+    parts = side_by_side([partial(_values_of_part, field, part) for part in np.array_split(coordinates, hands)])
+    return np.concatenate(parts)
+
+
+def _values_of_part(field: FieldOnGrid, coordinates: NDArray[Any]) -> NDArray[np.float64]:
     evaluate = field.frozen
     with torch.inference_mode():
         x = torch.from_numpy(np.ascontiguousarray(coordinates, dtype=np.float32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from dinr_studio.config import FitConfig
 from dinr_studio.errors import MemoryShort, TrainingDiverged
 from dinr_studio.fields.build import Field, build_field, frozen_weights
 from dinr_studio.fields.dinr import DinrField
+from dinr_studio.threads import one_thread, side_by_side, usable_threads
+from dinr_studio.training.batch_part import batch_part, root_mean_square, summed
 from dinr_studio.training.device import effective_precision
 from dinr_studio.training.distributed import ALONE, Team
 from dinr_studio.training.means import Means
@@ -31,6 +34,7 @@ COLLAPSED = 0.95  # share of the variance that the loss stays above when a field
 COLLAPSE_STEPS = 300  # optimiser steps, and COLLAPSE_PROGRESS of the run, after which a collapse is looked for
 COLLAPSE_PROGRESS = 0.15
 EVALUATION_BATCH = 4096
+LEAST_PART = 256  # voxels that a thread takes of a batch: fewer are not worth its while
 
 Weights = dict[str, NDArray[Any]]
 
@@ -64,7 +68,7 @@ class Trainer:
         self.total_steps = training.max_epochs * self.batches.per_epoch
         relative = training.kinetic_scale == "variance"
         self.kinetic_weight = training.kinetic_weight * (task.variance if relative else 1.0)
-        self.step = 0
+        self.step, self.hands = 0, 1
         self.elapsed = 0.0
         self.recoveries = 0
         self.rate_share = 1.0
@@ -130,9 +134,11 @@ class Trainer:
         A step that diverges leaves the last good weights and a lower learning rate; TrainingDiverged after the third.
         """
         voxels = self.batches.voxels(self.step)
+        self.hands = self._hands(len(voxels))
         self._set_steps()
         try:
-            self._descend(voxels)
+            with one_thread() if self.hands > 1 else nullcontext():
+                self._descend(voxels)
         except _Abandoned:
             return 0
         except _Diverged as fault:
@@ -180,6 +186,8 @@ class Trainer:
                 self._halve_micro_batch()
 
     def _accumulated(self, voxels: NDArray[np.integer[Any]]) -> dict[str, float]:
+        if self.hands > 1:
+            return self._accumulated_side_by_side(voxels)
         own, longest = self.team.share(voxels), -(-len(voxels) // self.team.size)
         data_loss = kinetic = latent = 0.0
         with self._dropout_seeded():
@@ -194,6 +202,32 @@ class Trainer:
                 data_loss, kinetic, latent = data_loss + share * error, kinetic + share * energy, max(latent, rms)
         return {"data_loss": data_loss, "kinetic_energy": kinetic, "latent": latent}
 
+    def _hands(self, voxels: int) -> int:
+        """How many threads share a batch: those of torch, where this is the only process and computes by itself."""
+        if self.team.size > 1 or self.device.type != "cpu" or self.config.field.dropout:  # masks come one by one
+            return 1
+        return min(usable_threads(), -(-voxels // LEAST_PART))
+
+    def _accumulated_side_by_side(self, voxels: NDArray[np.integer[Any]]) -> dict[str, float]:
+        """As `_accumulated`, with the batch shared among threads, which together hold a micro-batch at a time."""
+        size = max(min(LEAST_PART, self.micro_batch), self.micro_batch // self.hands)
+        works = [
+            partial(batch_part, self.field, self.task.source, part, size, len(voxels), self.kinetic_weight, self._go_on)
+            for part in np.array_split(voxels, self.hands)
+        ]
+        parts = side_by_side(works)
+        for parameter, *gradients in zip(self.field.parameters(), *(part.gradient for part in parts), strict=True):
+            parameter.grad = summed(gradients)
+        return {
+            "data_loss": sum(part.data_loss for part in parts),
+            "kinetic_energy": sum(part.kinetic_energy for part in parts),
+            "latent": max(part.latent for part in parts),
+        }
+
+    def _go_on(self) -> None:
+        if self.give_up():
+            raise _Abandoned
+
     def _backward(self, chunk: NDArray[np.integer[Any]], weight: float) -> tuple[float, float, float]:
         """Adds the weighted gradient of some voxels; their data loss, kinetic energy, and size of the latent state."""
         samples = self.task.source.samples(chunk)
@@ -203,7 +237,7 @@ class Trainer:
         return (
             float(error.detach()),
             float(prediction.kinetic_energy.detach()),
-            _root_mean_square(prediction.latent),
+            root_mean_square(prediction.latent),
         )
 
     def _of_all(self, own: dict[str, float]) -> dict[str, float]:
@@ -284,15 +318,22 @@ class Trainer:
         return psnr
 
     def _psnr(self, voxels: NDArray[np.integer[Any]]) -> float:
-        squares, own = 0.0, self.team.share(voxels)
-        for start in range(0, len(own), EVALUATION_BATCH):
-            chunk = own[start : start + EVALUATION_BATCH]
-            difference = (self.predicted(chunk) - self.task.source.values(chunk)) / self.task.data_range
-            squares += float(np.square(difference).sum())
+        own = self.team.share(voxels)
+        hands = self._hands(len(own))
+        squares = sum(side_by_side([partial(self._squares, part) for part in np.array_split(own, hands)]))
         error = float(self.team.gathered(squares).sum()) / (len(voxels) * self.task.volume.channels)
         if not math.isfinite(error):
             return -math.inf
         return -10 * math.log10(max(error, 1e-30))
+
+    def _squares(self, voxels: NDArray[np.integer[Any]]) -> float:
+        """Sum of squared errors, in units of the data's range."""
+        squares = 0.0
+        for start in range(0, len(voxels), EVALUATION_BATCH):
+            chunk = voxels[start : start + EVALUATION_BATCH]
+            difference = (self.predicted(chunk) - self.task.source.values(chunk)) / self.task.data_range
+            squares += float(np.square(difference).sum())
+        return squares
 
     def predicted(self, voxels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         """The field's present values at flat voxel indices, (N, channels), in the data's unit."""
@@ -310,11 +351,6 @@ class Trainer:
 
     def _load(self, weights: dict[str, Tensor]) -> None:
         self.field.load_state_dict(weights)
-
-
-def _root_mean_square(latent: Tensor) -> float:
-    value = float(latent.detach().square().mean().sqrt())
-    return value if math.isfinite(value) else math.inf
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

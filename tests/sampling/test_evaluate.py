@@ -92,3 +92,15 @@ def test_several_threads_may_evaluate_one_field(network_field):
         found = list(pool.map(evaluate, grids * 3))
     for grid, values in zip(grids * 3, found, strict=True):
         np.testing.assert_allclose(values, evaluate(grid), atol=1e-5 * np.ptp(values))
+
+
+def test_threads_that_share_a_tile_compute_what_one_does(network_field):
+    target = network_field.grid.with_shape((9, 16, 25))
+    alone = np.concatenate(list(evaluate_slabs(network_field, target)))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        shared = np.concatenate(list(evaluate_slabs(network_field, target)))
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(shared, alone, rtol=1e-5, atol=1e-5)

@@ -12,7 +12,7 @@ from dinr_studio.cli.belief_commands import BELIEF
 from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
 from dinr_studio.cli.compression_commands import compress
 from dinr_studio.cli.inside import ntk
-from dinr_studio.cli.report_commands import compare
+from dinr_studio.cli.report_commands import compare, report
 from dinr_studio.cli.sweep_command import sweep
 from dinr_studio.cli.team import SHARED, follows
 from dinr_studio.errors import DinrError
@@ -37,6 +37,7 @@ for name, command in BELIEF.items():
     app.command(name)(command)
 app.command("ntk")(ntk)
 app.command("compare")(compare)
+app.command("report")(report)
 app.command("compress")(compress)
 app.command("sample")(sample)
 app.command("benchmark")(benchmark)

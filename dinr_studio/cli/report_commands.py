@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dinr_studio.cli.commands import AsJson, Device, Force, print_json
+from dinr_studio.cli.commands import AsJson, Data, Device, Force, print_json
 
 RunFiles = Annotated[list[Path], typer.Argument(metavar="RUN.dinr ...", help="Run files that `fit` has written.")]
 
@@ -31,3 +31,18 @@ def compare(
 
     result = comparing.compare_runs(runs, figure=output, difference=difference, device=device, force=force)
     print_json(result) if as_json else comparing.print_comparison(result)
+
+
+def report(
+    runs: RunFiles,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="REPORT", help="The report: .html or .pdf")],
+    data: Data = None,
+    device: Device = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """One file on runs: data, settings, scores, pictures, curves, the command that repeats it, methods, citations."""
+    from dinr_studio.cli import reporting
+
+    result = reporting.report_runs(runs, output, data=data, device=device, force=force)
+    print_json(result) if as_json else reporting.print_report(result)

@@ -80,8 +80,14 @@ def together(repeats: Sequence[Repeat]) -> tuple[str, str]:
 
 def wrapped(words: Sequence[str], width: int = 88) -> str:
     """A command in lines of about `width` letters that a shell takes as one."""
-    lines, line = [], PROGRAM
+    pairs: list[str] = []
     for word in map(shlex.quote, words):
+        if pairs and pairs[-1].startswith("-") and not set(pairs[-1]) & {" ", "="} and not word.startswith("-"):
+            pairs[-1] += f" {word}"  # an option and its value stay together
+        else:
+            pairs.append(word)
+    lines, line = [], PROGRAM
+    for word in pairs:
         if len(line) + 1 + len(word) > width:
             lines.append(f"{line} \\")
             line = f"    {word}"

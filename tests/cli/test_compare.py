@@ -62,3 +62,17 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(folder, shell, tmp_pat
     assert "does not exist" in shell("compare", runs[0], tmp_path / "none.dinr")[2]
     assert "never replaced" in shell("compare", *runs, "--difference", folder / "data.npy", "--force")[2]
     assert not list(tmp_path.iterdir())
+
+
+def test_report_writes_one_file_and_says_what_was_left_out(folder, shell, tmp_path):
+    out = tmp_path / "report.html"
+    status, printed, _ = shell("report", folder / "narrow.dinr", "-o", out, "--json")
+    assert (status, json.loads(printed)["file"]) == (0, str(out))
+    assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    before = out.read_bytes()
+    status, _, err = shell("report", folder / "narrow.dinr", "-o", out)
+    assert (status, "exists already" in err) == (2, True)
+    assert out.read_bytes() == before
+    both = [folder / "narrow.dinr", folder / "wide.dinr"]
+    assert "--data names the data of one run" in shell("report", *both, "-o", out, "--force", "--data", "x.npy")[2]
+    assert "end it in .html or .pdf" in shell("report", *both, "-o", tmp_path / "x.doc")[2]

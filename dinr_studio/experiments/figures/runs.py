@@ -136,7 +136,7 @@ def draw_image(
     for spine in axes.spines.values():
         spine.set_visible(True)
     bar = axes.figure.colorbar(shown, cax=axes.inset_axes((1.04, 0, 0.05, 1)), extend="both")
-    bar.set_label(f"value ({unit})" if unit else "value")
+    bar.set_label(unit)
     bar.locator = _few_ticks()
     bar.update_ticks()
 

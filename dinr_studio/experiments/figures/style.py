@@ -72,11 +72,17 @@ def logarithmic(axes: Any, *which: str) -> None:
     """Makes axes (`x`, `y`) logarithmic, with powers of ten in plain letters, since formulas are not typeset here."""
     from matplotlib.ticker import FuncFormatter, LogFormatter
 
+    class Between(LogFormatter):
+        """Says which ticks between powers of ten there is room to name, in plain numbers."""
+
+        def __call__(self, value: float, pos: int | None = None) -> str:
+            return f"{value:g}" if super().__call__(value, pos) else ""
+
     for name in which:
         getattr(axes, f"set_{name}scale")("log")
         axis = getattr(axes, f"{name}axis")
         axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
-        axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
+        axis.set_minor_formatter(Between(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
 def _power(value: float) -> str:

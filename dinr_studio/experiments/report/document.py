@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -88,6 +88,13 @@ def drawn(picture: Picture, width: float = WIDTH) -> Figure:
     share = min(1.0, len(picture.panels) / 2) if len(picture.panels) < 2 else 1.0
     figure = new_figure(max(3.6, width * share), picture.height)
     axes = figure.subplots(1, len(picture.panels), squeeze=False)[0]
-    for panel, pane in zip(picture.panels, axes, strict=True):
-        panel.draw(pane)
+    draw_on(picture, axes)
     return figure
+
+
+def draw_on(picture: Picture, axes: Iterable[Any]) -> None:
+    """Draws each panel on its axes; slices beside each other name their vertical axis once."""
+    for number, (panel, pane) in enumerate(zip(picture.panels, axes, strict=True)):
+        panel.draw(pane)
+        if panel.image and number:
+            pane.set_ylabel("")

@@ -11,7 +11,7 @@ from dinr_studio import __version__
 from dinr_studio.cli.belief_commands import BELIEF
 from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
 from dinr_studio.cli.compression_commands import compress
-from dinr_studio.cli.inside import ntk
+from dinr_studio.cli.inside import jacobians, ntk, trajectories
 from dinr_studio.cli.report_commands import compare, report
 from dinr_studio.cli.sweep_command import sweep
 from dinr_studio.cli.team import SHARED, follows
@@ -36,6 +36,8 @@ app.command("slice")(slice_)
 for name, command in BELIEF.items():
     app.command(name)(command)
 app.command("ntk")(ntk)
+app.command("jacobians")(jacobians)
+app.command("trajectories")(trajectories)
 app.command("compare")(compare)
 app.command("report")(report)
 app.command("compress")(compress)

@@ -1,7 +1,8 @@
-"""`ntk`: what is inside a run's field."""
+"""`ntk`, `jacobians` and `trajectories`: what is inside a run's field."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,9 @@ from dinr_studio.cli import values
 from dinr_studio.cli.commands import AsJson, Data, Force, RunFile, print_json
 
 if TYPE_CHECKING:
+    from dinr_studio.experiments.jacobian_study import JacobianStudy
     from dinr_studio.experiments.kernel_study import KernelStudy
+    from dinr_studio.experiments.trajectory_study import TrajectoryStudy
 
 Figure = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FIGURE", help="A figure of it to write: .svg, .pdf or .png")
@@ -51,6 +54,61 @@ def ntk(
     print_json(study.as_dict()) if as_json else _print_kernels(study)
 
 
+def jacobians(
+    run: RunFile,
+    points: Annotated[int, typer.Option(help="Places at which Jacobians are taken, at most.")] = 32,
+    seeds: Annotated[
+        str | None, typer.Option(help="Fields of other seeds beside it, such as 1,2: as they begin, or see --train.")
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Train each of these for so long (10s, 5m) first.")
+    ] = None,
+    output: Figure = None,
+    data: Data = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """How the Jacobians of the dynamics are aligned from step to step, and what rank their product has."""
+    from dinr_studio.cli.following import followed
+    from dinr_studio.experiments.jacobian_study import study_jacobians
+    from dinr_studio.training.run_data import volume_of
+    from dinr_studio.training.run_file import read_run
+
+    _check_figure(output, force)
+    read, chosen, seconds = read_run(run), values.whole_numbers(seeds, "--seeds") or (), values.seconds(train) or 0.0
+    stages = study_jacobians(read, points, seeds=chosen, train=seconds, data=lambda: volume_of(read, run, data))
+    study = followed(stages)
+    if output is not None:
+        from dinr_studio.experiments.figures.dynamics import jacobian_figure
+        from dinr_studio.experiments.figures.style import save_figure
+
+        save_figure(jacobian_figure(study), output, force=force)
+    print_json(study.as_dict()) if as_json else _print_jacobians(study)
+
+
+def trajectories(
+    run: RunFile,
+    points: Annotated[int, typer.Option(help="Places from which trajectories are followed, at most.")] = 512,
+    where: Annotated[str, typer.Option(help="grid (an even sub-grid), random or held-out voxels.")] = "grid",
+    output: Figure = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Latent trajectories: norms, speeds, curvature and energy by step, and the solver's error."""
+    from dinr_studio.cli.following import followed
+    from dinr_studio.experiments.trajectory_study import study_trajectories
+    from dinr_studio.training.run_file import read_run
+
+    _check_figure(output, force)
+    study = followed(study_trajectories(read_run(run), points, where))
+    if output is not None:
+        from dinr_studio.experiments.figures.dynamics import trajectory_figure
+        from dinr_studio.experiments.figures.style import save_figure
+
+        save_figure(trajectory_figure(study), output, force=force)
+    print_json(study.as_dict()) if as_json else _print_trajectories(study)
+
+
 def _print_kernels(study: KernelStudy) -> None:
     typer.echo(f"Tangent kernel on {study.places.count} points ({study.places.where}):")
     typer.echo(f"{'':<26}{'rank':>9}{'entropy':>9}{'condition':>12}{'decay':>8}{'parameters':>12}{'s':>8}")
@@ -64,6 +122,54 @@ def _print_kernels(study: KernelStudy) -> None:
         "rank: participation ratio (sum l)^2 / sum l^2; entropy: exp of the entropy of l / sum l; condition: largest "
         "over smallest eigenvalue, which counts as no less than 1e-07 of the largest (32 bits)."
     )
+
+
+def _print_jacobians(study: JacobianStudy) -> None:
+    typer.echo(f"Jacobians at {study.points} points, latent width {study.width}, steps of {study.dt:g}:")
+    typer.echo(
+        f"{'':>26}{'|J|':>10}{'rank J':>9}{'rank I+dtJ':>12}{'rank product':>14}{'with next':>11}{'with first':>12}"
+    )
+    for one in study.all:
+        typer.echo(one.name)
+        for k, norm in enumerate(one.norm):
+            following = _or_dash(one.alignment_next[k]) if k < len(one.alignment_next) else "-"
+            first = _or_dash(one.alignment_first[k - 1]) if k else "1"
+            typer.echo(
+                f"{f'step {k + 1}':>26}{norm:>10.3g}{_or_dash(one.jacobian_rank[k]):>9}{one.step_rank[k]:>12.4g}"
+                f"{one.product_rank[k]:>14.4g}{following:>11}{first:>12}"
+            )
+    typer.echo(
+        f"ranks: participation ratios of squared singular values; with next, with first: mean squared cosine of the "
+        f"principal angles between the {study.leading} leading directions ({study.chance:.2g} by chance)."
+    )
+    typer.echo(study.verdict)
+
+
+def _or_dash(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "-"
+
+
+def _print_trajectories(study: TrajectoryStudy) -> None:
+    typer.echo(f"Latent trajectories from {study.points} points, {study.integrator}, {study.steps} steps:")
+    typer.echo(f"{'latent time':>12}{'|z|':>12}{'|f|':>12}{'curvature':>12}{'energy':>12}{'solver error':>14}")
+    for k, time in enumerate(study.times):
+        energy = f"{study.energy[k]:.4g}" if k < len(study.energy) else "-"
+        typer.echo(
+            f"{time:>12.4g}{study.norm.mean[k]:>12.4g}{study.speed.mean[k]:>12.4g}"
+            f"{_or_dash(study.curvature.mean[k]):>12}{energy:>12}{study.error[k]:>14.3g}"
+        )
+    typer.echo(
+        f"kinetic energy {study.energy.sum():.4g}; paths of length {study.path:.4g}, straight by "
+        f"{study.straightness:.3f} (displacement over length)"
+    )
+    typer.echo(f"Error at the end against {study.reference}:")
+    for solved in study.solved:
+        off = ", ".join(f"{value:.3g}" for value in solved.value)
+        typer.echo(
+            f"{solved.steps:>6} steps: latent {solved.latent:.3g} of its norm, values {off} {study.unit}".rstrip()
+        )
+    if study.order is not None:
+        typer.echo(f"It falls with the steps to the power of {study.order:.2f}.")
 
 
 def _check_figure(output: Path | None, force: bool) -> None:

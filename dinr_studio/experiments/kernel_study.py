@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,20 +12,19 @@ import torch
 from numpy.typing import NDArray
 
 from dinr_studio.analysis.kernel_spectrum import FLOOR, KernelSpectrum, kernel_modes
-from dinr_studio.config import STEPS, FieldConfig, FitConfig, changed
+from dinr_studio.config import STEPS, FieldConfig, changed
 from dinr_studio.errors import ConfigError
 from dinr_studio.experiments.kernel_places import Places, places_of
+from dinr_studio.experiments.latent_probe import Data, trained_weights
 from dinr_studio.fields.build import Field, build_field, load_field
 from dinr_studio.fields.equal import static_twin
 from dinr_studio.fields.tangent_kernel import kernel_in_parts
-from dinr_studio.stages import Stage, Stages
-from dinr_studio.training.run import Run, Weights
-from dinr_studio.volume import Volume
+from dinr_studio.stages import Stage, Stages, within
+from dinr_studio.training.run import Run
 
 KEPT_MODES = 16
+TRAINING = "training the static twin"
 AGAINST = ("none", "static")
-
-Data = Callable[[], Volume]
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,8 @@ def study_kernel(run: Run, wish: KernelWish, data: Data) -> Stages:
     if twin is not None:
         static = yield from _measured("static twin at its start", _begun(run, twin), x, 2, parts)
         if wish.train_twin:
-            weights = yield from _trained(run, twin, data, wish.train_twin, 3 / parts, 4 / parts)
+            training = trained_weights(run, twin, data, wish.train_twin, seed=run.config.training.seed, doing=TRAINING)
+            weights = yield from within(training, 3 / parts, 4 / parts)
             field = load_field(twin, len(run.grid.shape), run.channels, weights)
             trained = yield from _measured("static twin, trained", field, x, 4, parts)
     yield Stage(1.0, "done", KernelStudy(places, now, start, static, trained))
@@ -166,22 +166,3 @@ def _measured(name: str, field: Field, x: torch.Tensor, place: int, places: int)
     modes.flags.writeable = False
     parameters = sum(parameter.numel() for parameter in field.parameters())
     return Measured(name, spectrum, modes, parameters, field.config.width, time.perf_counter() - started)
-
-
-def _trained(
-    run: Run, twin: FieldConfig, data: Data, seconds: float, start: float, stop: float
-) -> Generator[Stage, None, Weights]:
-    """Trains the twin on the run's data, as the run was, for so long; its best weights."""
-    from dinr_studio.training.fit import fit
-
-    training = changed(
-        run.config.training, time_limit=seconds, max_epochs=1_000_000, goal_psnr=None, patience=0, growing_steps=False
-    )
-    config = FitConfig(preset=run.config.preset, field=twin, training=training)
-    weights: Weights = {}
-    for snapshot in fit(data(), config, open_options=run.open_options):
-        share = min(1.0, snapshot.elapsed / seconds)
-        yield Stage(start + (stop - start) * share, "training the static twin")
-        if snapshot.run is not None and snapshot.run.best:
-            weights = snapshot.run.best
-    return weights

@@ -137,3 +137,31 @@ def test_a_quantity_that_cannot_be_had_is_one_sentence(run_file, shell, tmp_path
     assert status == 2
     assert sentence in error
     assert not list(tmp_path.iterdir())
+
+
+def test_jacobians_prints_one_object_and_a_verdict_in_words(run_file, shell, tmp_path):
+    figure = tmp_path / "j.png"
+    status, out, _ = shell("jacobians", run_file, "--points", 8, "--seeds", 5, "--json", "-o", figure)
+    assert status == 0
+    found = json.loads(out)
+    assert (found["points"], found["width"], len(found["product_rank"])) == (8, 12, 3)
+    assert [one["name"] for one in found["seeds"]] == ["seed 5 at its start"]
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    status, out, _ = shell("jacobians", run_file, "--points", 8)
+    assert status == 0
+    assert out.rstrip().endswith(found["verdict"])
+    status, _, error = shell("jacobians", run_file, "--train", "1s")
+    assert status == 2
+    assert "--seeds" in error
+
+
+def test_trajectories_prints_one_object_or_a_table_with_the_solver_s_error(run_file, shell, tmp_path):
+    status, out, _ = shell("trajectories", run_file, "--points", 20, "--json", "-o", tmp_path / "t.svg")
+    assert status == 0
+    found = json.loads(out)
+    assert len(found["times"]) == len(found["error"]) == 4
+    assert [one["steps"] for one in found["solver"]] == [3, 6, 12, 24]
+    assert found["kinetic_energy"] == pytest.approx(sum(found["energy"]))
+    status, out, _ = shell("trajectories", run_file, "--points", 20)
+    assert status == 0
+    assert "against rk4 with 258 steps" in out

@@ -136,7 +136,12 @@ def verdict(found: Spectra) -> str:
 
 def density_unit(value_unit: str, unit: str, axes: int) -> str:
     """The unit of a power density, such as `K² nm³`."""
-    return f"({value_unit or 'value'})² ({unit or 'unit'})" + {1: "", 2: "²", 3: "³"}.get(axes, "")
+    return f"{_grouped(value_unit or 'value')}² {_grouped(unit or 'unit')}" + {1: "", 2: "²", 3: "³"}.get(axes, "")
+
+
+def _grouped(unit: str) -> str:
+    """A unit to which an exponent can be added."""
+    return unit if unit.isalpha() else f"({unit})"
 
 
 def _beyond(evaluated: FieldOnGrid, finer: Grid) -> Steps[Beyond | None]:

@@ -33,6 +33,8 @@ def kernel_figure(study: KernelStudy) -> Figure:
             spectrum.loglog(index[above], one.spectrum.eigenvalues[above], color=colour, label=label)
             share.semilogx(index, one.spectrum.cumulative_share, color=colour, label=one.name)
         spectrum.axhline(study.now.spectrum.floor, color="grey", linewidth=0.8, linestyle=":")
+        highest = max(float(one.spectrum.eigenvalues[0]) for one in study.all)
+        spectrum.set_ylim(bottom=max(spectrum.get_ylim()[0], 0.1 * FLOOR * highest))  # below is rounding
         spectrum.set_title(f"{study.places.count} points; dotted: floor of 32 bits, {FLOOR:g} of the largest")
         spectrum.legend()
         share.set_ylim(0, 1.02)

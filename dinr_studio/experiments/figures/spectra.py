@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COLOURS = {DATA: "#555555", FIELD: BLUE, RESIDUAL: RED}
 FINER = GREEN
 RADIAL = "all directions"
+SHOWN = 1e-10  # of the greatest power: what lies below is rounding
 
 
 def panels_of(found: Spectra) -> dict[str, dict[str, PowerCurve]]:
@@ -45,6 +46,7 @@ def _draw(axes: Any, found: Spectra, name: str, curves: dict[str, PowerCurve]) -
     for of, curve in curves.items():
         axes.loglog(curve.frequency[1:], curve.density[1:], color=COLOURS.get(of, FINER), label=of)
     data = curves[DATA]
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], SHOWN * float(data.density[1:].max())))
     axes.axvline(data.nyquist, color=ORANGE, linewidth=0.8, linestyle="--", label="data's Nyquist frequency")
     unit = found.unit if name == RADIAL else found.by_axis[name]
     axes.set(

@@ -64,12 +64,29 @@ def check_figure_name(path: Path) -> None:
 def save_figure(figure: Figure, path: Path, *, force: bool = False) -> None:
     """Writes a figure in the format that its name ends in; raises OutputError."""
     check_figure_name(path)
+    _name_powers_in_letters(figure)
     with figure_style(), atomic_output(path, force=force) as temporary:
         figure.savefig(temporary, dpi=DOTS_PER_INCH, format=path.suffix[1:].lower())
 
 
 def logarithmic(axes: Any, *which: str) -> None:
     """Makes axes (`x`, `y`) logarithmic, with powers of ten in plain letters, since formulas are not typeset here."""
+    for name in which:
+        getattr(axes, f"set_{name}scale")("log")
+        _name_in_letters(getattr(axes, f"{name}axis"))
+
+
+def _name_powers_in_letters(figure: Figure) -> None:
+    """Mends every axis whose ticks would be named by formulas."""
+    from matplotlib.ticker import LogFormatterMathtext
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
+                _name_in_letters(axis)
+
+
+def _name_in_letters(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter, LogFormatter
 
     class Between(LogFormatter):
@@ -78,11 +95,8 @@ def logarithmic(axes: Any, *which: str) -> None:
         def __call__(self, value: float, pos: int | None = None) -> str:
             return f"{value:g}" if super().__call__(value, pos) else ""
 
-    for name in which:
-        getattr(axes, f"set_{name}scale")("log")
-        axis = getattr(axes, f"{name}axis")
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
-        axis.set_minor_formatter(Between(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
+    axis.set_minor_formatter(Between(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
 def _power(value: float) -> str:

@@ -35,3 +35,13 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path):
     assert path.read_text() == "mine"
     save_figure(new_figure(), path, force=True)
     assert path.read_text() != "mine"
+
+
+def test_powers_of_ten_are_named_in_letters_and_not_by_formulas(tmp_path):
+    with figure_style():
+        figure = new_figure()
+        figure.add_subplot().loglog([1, 1e6], [1e-9, 1])
+    save_figure(figure, tmp_path / "figure.svg")
+    written = (tmp_path / "figure.svg").read_text()
+    assert "10⁻⁶" in written
+    assert "mathdefault" not in written

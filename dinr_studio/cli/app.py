@@ -10,7 +10,7 @@ import typer
 from dinr_studio import __version__
 from dinr_studio.cli.belief_commands import BELIEF
 from dinr_studio.cli.commands import benchmark, export, fit, info, mesh, sample, score, slice_
-from dinr_studio.cli.compression_commands import compress
+from dinr_studio.cli.compression_commands import compress, rate_distortion
 from dinr_studio.cli.inside import jacobians, ntk, trajectories
 from dinr_studio.cli.report_commands import compare, report
 from dinr_studio.cli.sweep_command import sweep
@@ -41,6 +41,7 @@ app.command("trajectories")(trajectories)
 app.command("compare")(compare)
 app.command("report")(report)
 app.command("compress")(compress)
+app.command("rate-distortion")(rate_distortion)
 app.command("sample")(sample)
 app.command("benchmark")(benchmark)
 app.command("sweep")(sweep)

@@ -72,3 +72,51 @@ def compress(
         request = compressing.VolumeRequest(source, options, values.seconds(time_limit), family, changes)
         result = compressing.compress_volume(request, output, wish, force=force)
     print_json(result) if as_json else compressing.print_result(result)
+
+
+def rate_distortion(
+    source: Source,
+    figure: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FIGURE", help="The figure to write: .svg .pdf .png")
+    ] = None,
+    time_limit: Annotated[str | None, typer.Option(help="Time of each fit to a volume, as 60s (default).")] = None,
+    ratios: Annotated[
+        str | None, typer.Option(help="Ratios that fields are fitted for: 30,100,300,1000 by default; none fits none.")
+    ] = None,
+    codecs: Annotated[
+        str | None, typer.Option(help="Some of zfp,sz3,sperr,jpeg2000,dct,dct-low-pass,rounded,blosc.")
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="Of the fields; dinr-siren by default.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A setting of the fits, as NAME=VALUE.")] = None,
+    data: Data = None,
+    force: Force = False,
+    as_json: AsJson = False,
+    dataset: Dataset = None,
+    axes: Axes = None,
+    voxel_size: VoxelSize = None,
+    unit: Unit = None,
+    fill: Fill = None,
+    channel: Channel = None,
+    crop: CropPart = None,
+    mask: Mask = None,
+) -> None:
+    """PSNR against ratio: fields of some sizes in some bits, and codecs (zfp, SZ3, SPERR, DCT ...), on one volume."""
+    from dinr_studio.cli import rates
+    from dinr_studio.errors import ConfigError
+    from dinr_studio.experiments.rate_distortion import RATIOS, RateWish
+
+    chosen = () if ratios == "none" else values.numbers(ratios, "--ratios") or RATIOS
+    seconds = values.seconds(time_limit) or RateWish.seconds
+    named = tuple(codecs.split(",")) if codecs else RateWish.codecs
+    changes = dict(values.setting(text) for text in settings or ())
+    wish = RateWish(seconds, chosen, codecs=named, family=family or RateWish.family, settings=changes)
+    options = open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, None, None)
+    if source.lower().endswith(".dinr"):
+        if time_limit is not None or ratios is not None or family is not None or changes or options:
+            raise ConfigError("A run is fitted already: --time-limit, --ratios, --set and the like go with a volume.")
+        result = rates.study_run(Path(source), data, wish, figure=figure, force=force)
+    else:
+        if data is not None:
+            raise ConfigError("--data goes with a run file; a volume is its own data.")
+        result = rates.study_volume(source, options, wish, figure=figure, force=force)
+    print_json(result) if as_json else rates.print_study(result)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dinr_studio.config import STEPS
 
 LARGEST_CODE = 32767
-SHORTEST_ROW = 16  # values that a step of their own pays for
+SHORTEST_ROW = 8  # values that a step of their own pays for
+SMALL = 4096  # values: smaller tensors of short rows take few bytes in any case
 FEWEST_BITS, MOST_BITS = 2, 12  # of what is stored with a step for each row
 
 
@@ -56,14 +57,14 @@ def in_floats(weights: Weights, bits: int) -> dict[str, Stored]:
 def in_bits(weights: Weights, bits: int) -> dict[str, Stored]:
     """The weights in `bits` bits, 2 to 12, each row's greatest one being the greatest code.
 
-    Tensors whose rows are short (biases, the first sine layer, few frequencies) are a small part and have been seen to
-    hurt most, so these are stored in 16 bits with one step.
+    Small tensors whose rows are short (biases, the first sine layer, few frequencies) are a small part and have been
+    seen to hurt most, so these are stored in 16 bits with one step; large ones (hash tables) have one step as well.
     """
     kept: dict[str, Stored] = {}
     for name, array in weights.items():
         long = array.ndim > 1 and array.shape[-1] >= SHORTEST_ROW
         rows = array.reshape(math.prod(array.shape[:-1]) if long else 1, -1)
-        largest = 2 ** (bits - 1) - 1 if long else LARGEST_CODE
+        largest = 2 ** (bits - 1) - 1 if long or array.size > SMALL else LARGEST_CODE
         kept[name] = _plain(array) if name == STEPS else _rounded(array, np.abs(rows).max(axis=1, initial=0) / largest)
     return kept
 

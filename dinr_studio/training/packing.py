@@ -45,7 +45,7 @@ class _Sections:
             self.kinds.append(FLOAT16 if half else FLOAT32)
             (self.halves if half else self.singles).append(stored.reshape(-1))
             return
-        folded = _folded(stored.codes.reshape(-1))
+        folded = fold(stored.codes.reshape(-1))
         wide = bool(folded.max(initial=0) > 0xFF)
         self.kinds.append((ONE_STEP if len(stored.steps) == 1 else STEP_BY_ROW) + WIDE * wide)
         self.steps.append((stored.steps.view(np.uint32) >> 16).astype(np.uint16))
@@ -94,7 +94,7 @@ def unpack(packed: bytes, shapes: Shapes) -> dict[str, Stored]:
         folded = lower.astype(np.uint16)
         if name in upper:
             folded += upper[name].astype(np.uint16) << 8
-        found[name] = Quantised(_unfolded(folded).reshape(shapes[name]), _as_steps(steps[name]))
+        found[name] = Quantised(unfold(folded).reshape(shapes[name]), _as_steps(steps[name]))
     return {name: found[name] for name in shapes}
 
 
@@ -152,12 +152,14 @@ def _rows(kind: int, shape: tuple[int, ...]) -> int:
     return math.prod(shape[:-1]) if kind & 1 else 1
 
 
-def _folded(codes: NDArray[np.int16]) -> NDArray[np.uint16]:
+def fold(codes: NDArray[np.int16]) -> NDArray[np.uint16]:
+    """Signed numbers as unsigned ones, small where they are small: 0, -1, 1, -2 become 0, 1, 2, 3."""
     wide = codes.astype(np.int32)
     return np.where(wide < 0, -2 * wide - 1, 2 * wide).astype(np.uint16)
 
 
-def _unfolded(folded: NDArray[np.uint16]) -> NDArray[np.int16]:
+def unfold(folded: NDArray[np.uint16]) -> NDArray[np.int16]:
+    """The signed numbers that were folded."""
     wide = folded.astype(np.int32)
     return np.where(wide & 1, -(wide + 1) // 2, wide // 2).astype(np.int16)
 

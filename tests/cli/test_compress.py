@@ -115,3 +115,30 @@ def test_a_small_file_cannot_be_gone_on_with(folder, shell, tmp_path):
     status, _, err = shell("compress", folder / "run.dinr", "-o", tmp_path / "s.dinr", "--bits", "8")
     assert (status, "--force" in err) == (2, True)
     assert shell("compress", tmp_path / "s.dinr", "-o", tmp_path / "t.dinr", "--bits", "4")[0] == 0
+
+
+def test_a_study_prints_all_points_and_draws_them(folder, shell, tmp_path):
+    figure = tmp_path / "a.svg"
+    status, out, err = shell("rate-distortion", folder / "run.dinr", "-o", figure, "--codecs", "zfp,blosc", "--json")
+    assert status == 0, err
+    result = json.loads(out)
+    assert {point["method"] for point in result["points"]} >= {"field, 8 bits", "field, fewer bits", "zfp"}
+    assert result["figure"] == str(figure)
+    assert b"PSNR (dB)" in figure.read_bytes()
+    status, out, err = shell("rate-distortion", folder / "v.h5", "--codecs", "sz3,dct", "--ratios", "none")
+    assert (status, "DCT, largest" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--codecs", "zip"], "no codec zip"),
+        (["--ratios", "0.5"], "at least 1"),
+        (["-o", "a.bmp"], "no figure's name"),
+        (["--data", "v.h5"], "its own data"),
+    ],
+)
+def test_a_study_that_makes_no_sense_is_refused_in_a_sentence(options, words, folder, shell):
+    status, out, err = shell("rate-distortion", folder / "v.h5", *options)
+    assert (status, out) == (2, "")
+    assert words in err

@@ -64,6 +64,13 @@ def test_biases_and_short_rows_keep_16_bits_and_zeros_stay_zeros(weights):
     assert again[STEPS] == 3
 
 
+def test_a_large_table_of_short_rows_has_one_step_and_few_bits():
+    table = np.random.default_rng(6).normal(size=(4, 2000, 2)).astype("f4")
+    kept = in_bits({"table": table}, 6)["table"]
+    assert kept.steps.shape == (1,)
+    assert np.abs(kept.codes).max() == 31
+
+
 def test_steps_follow_the_influence_and_never_leave_what_codes_can_hold(weights):
     influence = {"matrix": 4.0, "bias": 0.01, "first": 1e30, "zeros": 0.0}
     kept = by_sensitivity({**weights, "matrix": weights["matrix"][16:18]}, influence, 0.02)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dinr_studio.cli import values
 from dinr_studio.cli.progress import bar_or_lines, in_words
 from dinr_studio.cli.signals import termination_interrupts
 from dinr_studio.errors import ConfigError, OutputError
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from dinr_studio.experiments.sweeps.running import Sweep, SweepProgress
 
 MOST_LINES = 20  # of the live table
+PLAIN_WIDTH = 160  # letters of a line where there is no terminal
 NO_FOLDER = "Name the folder for the results with -o DIR."
 
 
@@ -94,6 +94,7 @@ def _plan(request: SweepRequest) -> Any:
 
 def _wish(request: SweepRequest) -> Wish:
     from dinr_studio.experiments.sweeps.recipes import Wish
+    from dinr_studio.experiments.sweeps.words import axis_from
 
     file, options = request.file or "", dict(request.open_options)
     if file and not file.startswith("sample:"):
@@ -104,7 +105,7 @@ def _wish(request: SweepRequest) -> Wish:
         file=file,
         open_options=options,
         preset=request.preset,
-        axes=tuple(axis(text) for text in request.vary),
+        axes=tuple(axis_from(text) for text in request.vary),
         changes=request.changes,
         terms=request.equal,
         measures=request.measures,
@@ -119,17 +120,6 @@ def _indices(file: str, options: dict[str, Any]) -> Any:
 
     open_volume(file, **options)
     return options["crop"].indices
-
-
-def axis(text: str) -> Any:
-    """NAME=VALUE,VALUE,... as an axis."""
-    from dinr_studio.experiments.sweeps.plan import Axis
-
-    name, equals, listed = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise ConfigError(f"--vary {text!r} is not understood; write a setting and its values, as steps=1,5,10,20.")
-    parts = [part.strip() for part in listed.split(",")]
-    return Axis(name, tuple(values.setting(f"{name}={part}")[1] for part in parts if part))
 
 
 def planned(request: SweepRequest, begin: Begin, processes: int) -> dict[str, Any]:
@@ -302,7 +292,7 @@ def print_result(result: dict[str, Any]) -> None:
             shown.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
             shown.add_row(*row)
-        Console().print(shown)
+        Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(shown)
     for sentence in result["findings"]:
         typer.echo(sentence)
     typer.echo(f"wrote {result['folder']}: sweep.json, runs.csv, summary.csv, summary.md, sweep.svg")

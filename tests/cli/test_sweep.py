@@ -87,7 +87,7 @@ def test_recipes_are_listed(shell):
     [
         (["-o", "out"], "Nothing is varied; say what with --vary"),
         (["--vary", "steps=1,2"], "Name the folder for the results with -o DIR."),
-        (["-o", "out", "--vary", "steps"], "--vary 'steps' is not understood"),
+        (["-o", "out", "--vary", "steps"], "'steps' names nothing to vary"),
         (["-o", "out", "--recipe", "luck"], "There is no recipe luck"),
         (["-o", "out", "--resume"], "holds no sweep"),
         (["-o", "out", "--resume", "--force", "--vary", "steps=1"], "give --resume or --force, not both"),

@@ -1,9 +1,10 @@
-"""What makes runs comparable: widths that give as many parameters, and counted evaluations of the vector field."""
+"""What makes runs comparable whose integrators differ: counted evaluations of the vector field."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import torch
@@ -12,26 +13,7 @@ from torch import nn
 from dinr_studio.config import FieldConfig, changed
 from dinr_studio.dynamics.integrators import STAGES
 from dinr_studio.errors import ConfigError
-from dinr_studio.fields.build import parameter_count
 from dinr_studio.fields.vector_fields import ResidualVectorField
-
-CLOSE = 0.02  # by which numbers of parameters that count as equal may differ
-WIDEST = 4096
-NEIGHBOURS = 3  # widths on either side of the one found that are tried as well
-
-
-def matched(field: FieldConfig, parameters: int, axes: int, channels: int) -> FieldConfig:
-    """The field at the width at which its number of parameters is closest to a given one."""
-
-    def count(width: int) -> int:
-        return parameter_count(changed(field, width=width), axes, channels)
-
-    low, high = 1, WIDEST
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if count(middle) < parameters else (low, middle)
-    tried = range(max(1, low - NEIGHBOURS), min(WIDEST, low + NEIGHBOURS) + 1)
-    return changed(field, width=min(tried, key=lambda width: abs(count(width) - parameters)))
 
 
 def evaluations_per_pass(field: FieldConfig) -> int | None:
@@ -64,11 +46,13 @@ class Evaluations:
 
     def __init__(self) -> None:
         self.total = 0
+        self._lock = Lock()
 
     def __call__(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """What torch calls before each module."""
         if isinstance(module, ResidualVectorField) and torch.is_grad_enabled():
-            self.total += len(inputs[0])
+            with self._lock:
+                self.total += len(inputs[0])
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from dinr_studio.experiments.sweeps.plan import DIMENSIONS, SEED
 from dinr_studio.experiments.sweeps.summary import METRICS, Group, Summary, terms_in_words, value_in_words
 
+CLOSE = 0.02  # by which numbers of parameters that count as equal may differ
 EVEN = 0.05  # dB, or share of other numbers, within which two count as equal
 
 
@@ -44,20 +45,24 @@ def _ahead(best: Group, rivals: list[Group], along: str, metric: str) -> str:
     gaps = [abs(value - rival.value(metric)) for rival in rivals]
     names = [value_in_words(along, rival.point[along]) for rival in rivals]
     name = value_in_words(along, best.point[along])
-    if max(gaps) < (EVEN if kind.unit == "dB" else EVEN * abs(value)):
+    even = EVEN if kind.unit == "dB" else EVEN * abs(value)
+    if max(gaps) < even:
         return f"{name} is as good as {' and '.join(names)} ({kind.said(value)})."
-    said = " and ".join(f"{kind.said(gap)} ahead of {rival}" for gap, rival in zip(gaps, names, strict=True))
+    said = " and ".join(
+        f"{kind.said(gap)} ahead of {rival}" if gap >= even else f"as good as {rival}"
+        for gap, rival in zip(gaps, names, strict=True)
+    )
     return f"{name} is best ({kind.said(value)}): {said}{_by_seeds(best, rivals, gaps, metric)}."
 
 
 def _by_seeds(best: Group, rivals: list[Group], gaps: list[float], metric: str) -> str:
-    """How the smallest difference compares with the spread between seeds."""
+    """How the differences compare with the spread between seeds."""
     spreads = [group.metrics[metric] for group in (best, *rivals)]
     if min(spread.count for spread in spreads) < 2:
         return ""
     deviation = max(spread.deviation for spread in spreads)
-    within = " which is more than the first of these" if deviation > gaps[0] else ""
-    return f" (seeds differ by {METRICS[metric].said(deviation)}{',' if within else ''}{within})"
+    within = ", which is more than that" if deviation > max(gaps) else ""
+    return f" (seeds differ by {METRICS[metric].said(deviation)}{within})"
 
 
 def _where(others: Mapping[str, Any]) -> str:
@@ -72,6 +77,29 @@ def faults(summary: Summary) -> list[str]:
         for fault in group.faults:
             told[fault] = told.get(fault, 0) + 1
     return [f"Of {count} combination{'s' if count > 1 else ''}: {fault}" for fault, count in told.items()]
+
+
+def unequal(summary: Summary) -> list[str]:
+    """By how much parameters that were to be equal differ, where it is more than counts as equal."""
+    counts = [
+        group.value("parameters")
+        for group in summary.groups
+        if "parameters" in group.terms and math.isfinite(group.value("parameters"))
+    ]
+    if not counts or max(counts) <= (1 + CLOSE) * min(counts):
+        return []
+    return [
+        f"At equal parameters these are {min(counts):,.0f} to {max(counts):,.0f}: no widths bring them closer "
+        f"together than {100 * (max(counts) / min(counts) - 1):.0f} %."
+    ]
+
+
+def by_one_seed(summary: Summary) -> list[str]:
+    """A caution where nothing tells what is chance."""
+    seeds = summary.plan.axis(SEED)
+    if seeds is not None or not any(group.metrics for group in summary.groups):
+        return []
+    return ["Each combination was run with one seed, so small differences may be chance; several seeds tell."]
 
 
 def general(summary: Summary) -> list[str]:
@@ -117,16 +145,17 @@ def _growth(groups: Sequence[Group], metric: str) -> str:
 
 
 def rates(summary: Summary) -> list[str]:
-    """Which family has the better score at each size, and what 16 bits cost."""
-    said = best_of(summary, "family", "whole_psnr_fp16")
-    losses = [
-        group.value("whole_psnr_fp32") - group.value("whole_psnr_fp16")
-        for group in summary.groups
-        if math.isfinite(group.value("whole_psnr_fp16"))
-    ]
+    """Which family has the better score at each width, what it takes in bytes, and what storing it small costs."""
+    said = [*best_of(summary, "family", "small_psnr"), *_each(summary, "width", _rate)]
+    losses = [group.value("run_psnr") - group.value("small_psnr") for group in summary.groups]
+    losses = [loss for loss in losses if math.isfinite(loss)]
     if losses:
-        said.append(f"Weights in 16 bits instead of 32 cost at most {max(0.0, max(losses)):.2f} dB.")
+        said.append(f"Storing the weights as a small file costs at most {max(0.0, max(losses)):.2f} dB.")
     return said
+
+
+def _rate(name: str, group: Group) -> str:
+    return f"{name}: {group.value('small_psnr'):.1f} dB at ratio {group.value('ratio'):.1f}"
 
 
 def integrators(summary: Summary) -> list[str]:

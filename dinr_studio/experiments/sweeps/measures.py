@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dinr_studio.analysis.scores import psnr
+from dinr_studio.experiments.compression import CompressionReport, Wish, compress
+from dinr_studio.experiments.steps import told
 from dinr_studio.experiments.sweeps.conditions import Measured
 from dinr_studio.fields.build import build_field, frozen_weights
-from dinr_studio.training.device import resolve_device
-from dinr_studio.training.fit import field_of
+from dinr_studio.stages import result_of
 from dinr_studio.training.monitor import look_at_kernel
 from dinr_studio.training.run import Run
-from dinr_studio.training.task import VolumeTask
 
 KERNEL_POINTS = 256
-WHOLE = 100_000  # voxels, at most, on which the PSNR over all voxels is taken
 
 
 def kernel(run: Run, ready: Measured) -> dict[str, Any]:
@@ -41,35 +38,20 @@ def kernel(run: Run, ready: Measured) -> dict[str, Any]:
 
 
 def size(run: Run, ready: Measured) -> dict[str, Any]:
-    """Bytes of the weights as numbers of 32 and of 16 bits, and the PSNR over all voxels with each, in dB.
+    """Bytes of the field as a small file that costs no more than 0.1 dB, and the PSNR over all voxels before and after.
 
-    The ratio is that of the data's own bytes to those of the weights in 16 bits.
+    The ratio is that of the data's own bytes to those of the whole small file.
     """
-    count = sum(weight.size for weight in run.best.values())
-    halved = {name: weight.astype(np.float16).astype(np.float32) for name, weight in run.best.items()}
-    data_bytes = ready.clean.values.size * ready.clean.values.dtype.itemsize
+    with TemporaryDirectory() as folder:
+        steps = compress(run, Path(folder, "small.dinr"), Wish(), ready.clean, force=False)
+        report: CompressionReport = result_of(told(steps))
     return {
-        "bytes_fp32": 4 * count,
-        "bytes_fp16": 2 * count,
-        "ratio_fp16": data_bytes / (2 * count),
-        "whole_psnr_fp32": _whole_psnr(run, ready),
-        "whole_psnr_fp16": _whole_psnr(run.updated(best=halved), ready),
+        "bytes": report.bytes,
+        "bits_per_weight": report.bits_per_weight,
+        "ratio": report.ratio,
+        "run_psnr": report.psnr_before,
+        "small_psnr": report.psnr,
     }
-
-
-def _whole_psnr(run: Run, ready: Measured) -> float:
-    """PSNR against the clean values over all present voxels, or an even choice of them, trained on or not."""
-    numbers = _present(ready)
-    numbers = numbers[:: -(-len(numbers) // WHOLE)]
-    field = field_of(run, resolve_device(run.config.training.device))
-    return psnr(ready.truth(numbers), ready.task.predicted(field, numbers), ready.clean.data_range)
-
-
-def _present(ready: Measured) -> NDArray[np.integer[Any]]:
-    if not isinstance(ready.task, VolumeTask):
-        return np.arange(ready.clean.count)
-    missing = ready.clean.missing
-    return np.arange(ready.clean.grid.size) if missing is None else np.flatnonzero(~missing.reshape(-1))
 
 
 MEASURED: Mapping[str, Callable[[Run, Measured], dict[str, Any]]] = {"kernel": kernel, "size": size}

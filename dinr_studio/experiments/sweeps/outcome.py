@@ -17,7 +17,7 @@ from dinr_studio.experiments.sweeps.summary import METRICS, Group, Summary, summ
 from dinr_studio.io.atomic import atomic_output
 
 SUMMARY_TABLE, SUMMARY_TEXT, FIGURES = "summary.csv", "summary.md", ("sweep.svg",)
-ALWAYS_SHOWN = ("fit_psnr", "parameters", "steps_taken", "processor_seconds", "step_milliseconds")
+ALSO_SHOWN = ("fit_psnr", "parameters", "steps_taken", "processor_seconds", "step_milliseconds")
 
 
 def write_outcome(sweep: Sweep) -> Summary:
@@ -35,7 +35,8 @@ def write_outcome(sweep: Sweep) -> Summary:
 def tables(summary: Summary) -> list[tuple[str, list[str], list[list[str]]]]:
     """For each terms: these in words, headings, and rows of the means with their deviations over seeds."""
     names = [axis.name for axis in summary.plan.axes if axis.name != SEED]
-    metrics = list(dict.fromkeys((*metrics_of(summary), summary.headline, *ALWAYS_SHOWN)))
+    differing = [name for name in ALSO_SHOWN if len({group.value(name) for group in summary.groups}) > 1]
+    metrics = list(dict.fromkeys((*metrics_of(summary), summary.headline, *differing)))
     headings = [*names, *(METRICS[name].heading for name in metrics), "runs"]
     return [
         (terms_in_words(terms), headings, [_row(group, names, metrics) for group in summary.under(terms)])
@@ -55,7 +56,7 @@ def _measured(group: Group, metric: str) -> str:
         return "-"
     decimals = METRICS[metric].decimals
     shown = f"{spread.mean:.3g}" if abs(spread.mean) >= 1e7 else f"{spread.mean:,.{decimals}f}"
-    varies = spread.count > 1 and metric not in ALWAYS_SHOWN
+    varies = spread.count > 1 and metric not in ALSO_SHOWN
     return f"{shown} ± {spread.deviation:,.{decimals}f}" if varies else shown
 
 

@@ -83,8 +83,8 @@ _ALL = (
         findings.rates,
         terms=("steps", "seconds"),
         measures=("size",),
-        along="bytes_fp16",
-        metrics=("whole_psnr_fp16",),
+        along="bytes",
+        metrics=("small_psnr",),
     ),
     Recipe(
         "profile-2d-3d-4d",
@@ -184,4 +184,5 @@ def findings_of(summary: Summary) -> list[str]:
     """What a sweep says, by its recipe or in general, and what came to nothing."""
     recipe = RECIPES.get(summary.plan.recipe)
     say = findings.general if recipe is None else recipe.findings
-    return [*say(summary), *findings.faults(summary)]
+    more = (findings.unequal, findings.by_one_seed, findings.faults)
+    return [*say(summary), *(sentence for tell in more for sentence in tell(summary))]

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig, changed, with_changes
 from dinr_studio.errors import ConfigError, DinrError
 from dinr_studio.experiments.sweeps.conditions import Conditions, synthetic
-from dinr_studio.experiments.sweeps.equal import evaluations_per_pass, matched, with_evaluations
+from dinr_studio.experiments.sweeps.equal import evaluations_per_pass, with_evaluations
 from dinr_studio.experiments.sweeps.plan import (
     CONDITIONS,
     DIMENSIONS,
@@ -28,6 +28,7 @@ from dinr_studio.experiments.sweeps.plan import (
     SweepPlan,
 )
 from dinr_studio.fields.build import build_field, parameter_count
+from dinr_studio.fields.equal import with_parameters
 from dinr_studio.training.device import effective_precision, resolve_device
 from dinr_studio.training.plan import mean_rate
 from dinr_studio.training.presets import preset_config
@@ -239,7 +240,7 @@ def _by_parameters(resolving: _Resolving, valid: list[RunSpec]) -> Ended:
         volume = resolving.volume(spec.dimensions)
         if resolving.parameters(spec) == target:
             return spec
-        field = matched(spec.config.field, target, len(volume.grid.shape), volume.channels)
+        field = with_parameters(spec.config.field, len(volume.grid.shape), volume.channels, target)
         return replace(spec, config=changed(spec.config, field=field))
 
     end = _ends("steps", resolving.steps(valid))  # as many as under equal steps: half of the runs are the same

@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import mean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dinr_studio.experiments.sweeps.plan import DIMENSIONS, EVALUATIONS, NOISE, SEED, SHARE, UNITS, SweepPlan
-from dinr_studio.experiments.sweeps.resolving import Resolved
-from dinr_studio.experiments.sweeps.results import Records
+
+if TYPE_CHECKING:
+    from dinr_studio.experiments.sweeps.resolving import Resolved
+    from dinr_studio.experiments.sweeps.results import Records
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "psnr": Metric("Held-out PSNR, clean", "dB", short="PSNR (dB)"),
     "fit_psnr": Metric("PSNR of the fit", "dB", short="fit (dB)"),
-    "fit_clean_psnr": Metric("PSNR of the fit, clean", "dB"),
+    "fit_clean_psnr": Metric("PSNR of the fit, clean", "dB", short="fit, clean (dB)"),
     "ssim": Metric("SSIM", "", decimals=4),
-    "steps_taken": Metric("Optimiser steps", "", decimals=0, short="steps"),
+    "steps_taken": Metric("Optimiser steps", "", decimals=0, short="opt. steps"),
     "processor_seconds": Metric("Processor time", "s", False, short="time (s)"),
     "seconds": Metric("Time", "s", False),
     "step_milliseconds": Metric("Time per step", "ms", False, short="step (ms)"),
@@ -58,11 +60,11 @@ METRICS: dict[str, Metric] = {
     "effective_rank": Metric("Effective rank", "", decimals=1, short="rank"),
     "condition_number_before": Metric("Condition number before training", "", False, 0),
     "condition_number": Metric("Condition number", "", False, 0, short="condition"),
-    "bytes_fp16": Metric("Weights in 16 bits", "bytes", False, 0, short="bytes, 16 bits"),
-    "bytes_fp32": Metric("Weights in 32 bits", "bytes", False, 0),
-    "ratio_fp16": Metric("Compression ratio, 16 bits", "", decimals=1),
-    "whole_psnr_fp32": Metric("PSNR over all voxels, 32 bits", "dB"),
-    "whole_psnr_fp16": Metric("PSNR over all voxels, 16 bits", "dB", short="PSNR, 16 bits (dB)"),
+    "bytes": Metric("Small file", "bytes", False, 0, "bytes"),
+    "bits_per_weight": Metric("Bits per weight", "", False, 1),
+    "ratio": Metric("Compression ratio", "", decimals=1, short="ratio"),
+    "run_psnr": Metric("PSNR over all voxels", "dB"),
+    "small_psnr": Metric("PSNR of the small file", "dB", short="small file (dB)"),
 }
 TERMS_WORDS = {
     "settings": "the settings' own ends",

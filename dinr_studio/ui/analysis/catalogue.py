@@ -18,8 +18,15 @@ def _kernel() -> type[AnalysisWindow]:
     return KernelWindow
 
 
+def _sweep() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.sweep import SweepWindow
+
+    return SweepWindow
+
+
 ANALYSES: dict[str, Callable[[], type[AnalysisWindow]]] = {
     "analyse-kernel": _kernel,
+    "analyse-sweep": _sweep,
 }
 
 

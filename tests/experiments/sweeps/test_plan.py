@@ -2,6 +2,8 @@ import pytest
 
 from dinr_studio.errors import ConfigError
 from dinr_studio.experiments.sweeps.plan import Axis, SweepPlan, plan_from, with_seeds
+from dinr_studio.experiments.sweeps.recipes import Wish, plan_of
+from dinr_studio.experiments.sweeps.words import axis_from, settings_from, words_of
 
 STEPS, NOISE = Axis("steps", (1, 5)), Axis("noise", (0, 10, 20))
 
@@ -54,3 +56,19 @@ def test_a_plan_survives_being_written():
 def test_a_plan_that_cannot_be_is_refused_in_a_sentence(wrong, told):
     with pytest.raises(ConfigError, match=told):
         wrong()
+
+
+def test_a_plan_as_words_is_the_same_plan_again():
+    changes = {"width": 8, "gradient_clip": None, "zero_start": False, "learning_rate": 1e-05}
+    options = {"crop": [[0, 8], [2, 9]], "voxel_size": [1.0, 2.5], "unit": "nm"}
+    wish = Wish("sample:turbulence-2d", options, changes=changes, seeds=2, seconds=12.5, terms=("seconds",))
+    plan = plan_of("kinetic-vs-noise", wish)
+    words = words_of(plan, "out")
+    found = {name: [words[i + 1] for i, word in enumerate(words) if word == name] for name in ("--vary", "--set")}
+    axes = tuple(axis_from(text) for text in found["--vary"])
+    assert axes == plan.axes
+    assert settings_from(",".join(found["--set"])) == plan.changes
+    assert words[words.index("--seconds") + 1] == "12.5s"
+    assert "--crop=0:8,2:9" in words
+    again = Wish("sample:turbulence-2d", options, "quick", axes, plan.changes, plan.terms, (), 12.5)
+    assert plan_of("kinetic-vs-noise", again) == plan

@@ -5,8 +5,9 @@ import pytest
 from dinr_studio.config import Embedding
 from dinr_studio.errors import ConfigError
 from dinr_studio.experiments.sweeps import conditions, measures
+from dinr_studio.experiments.sweeps.findings import unequal
 from dinr_studio.experiments.sweeps.outcome import as_markdown, write_outcome
-from dinr_studio.experiments.sweeps.plan import Axis
+from dinr_studio.experiments.sweeps.plan import Axis, with_seeds
 from dinr_studio.experiments.sweeps.recipes import RECIPES, Wish, findings_of, plan_of
 from dinr_studio.experiments.sweeps.summary import Group, Spread, Summary, summarise, summary_rows
 
@@ -65,13 +66,28 @@ def test_what_is_said_follows_from_the_numbers():
     assert findings_of(Summary(plan, groups)) == [
         "At equal seconds steps 1 is best (36.20 dB): 2.10 dB ahead of steps 12.",
         "At equal steps steps 12 is as good as steps 1 (30.04 dB).",
+        "Each combination was run with one seed, so small differences may be chance; several seeds tell.",
     ]
+    plan = with_seeds(plan, 3)
     swapped = tuple(
         group("seconds", {"steps": steps}, {"psnr": value}, 3.0, 3) for steps, value in ((1, 34.1), (12, 36.2))
     )
     assert findings_of(Summary(plan, swapped)) == [
         "At equal seconds steps 12 is best (36.20 dB): 2.10 dB ahead of steps 1 (seeds differ by 3.00 dB, which is "
-        "more than the first of these)."
+        "more than that)."
+    ]
+
+
+def test_parameters_that_could_not_be_made_equal_are_told():
+    plan = plan_of("ntk-vs-static", Wish("file.npy"))
+    near, far = (
+        (group("parameters", {"family": "dinr-siren"}, {"parameters": 1000}),
+         group("parameters", {"family": "siren"}, {"parameters": count}))
+        for count in (1019, 1100)
+    )  # fmt: skip
+    assert unequal(Summary(plan, near)) == []
+    assert unequal(Summary(plan, far)) == [
+        "At equal parameters these are 1,000 to 1,100: no widths bring them closer together than 10 %."
     ]
 
 

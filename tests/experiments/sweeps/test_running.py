@@ -12,6 +12,7 @@ from dinr_studio.experiments.sweeps.plan import Axis
 from dinr_studio.experiments.sweeps.resolving import resolve
 from dinr_studio.experiments.sweeps.results import read_results, rows_of
 from dinr_studio.experiments.sweeps.running import new_sweep, resumed_sweep, run_sweep, sweep_in_place_of
+from dinr_studio.fields.build import build_field
 from dinr_studio.io.reading import open_volume
 from dinr_studio.sampling.evaluate import values_at_indices
 from dinr_studio.training.fit import field_of
@@ -87,6 +88,19 @@ def test_under_equal_steps_all_take_as_many_and_under_equal_seconds_as_long(make
     assert [row["steps_taken"] for row in rows[2:]] == [30, 10]
     assert [row["processor_seconds"] for row in rows[2:]] == pytest.approx([0.3, 0.3])
     assert [row["step_milliseconds"] for row in rows[2:]] == pytest.approx([10, 30])
+
+
+@pytest.mark.parametrize("family", ["siren", "ffnet", "dinr-ffnet"])
+def test_under_equal_parameters_widths_are_matched_within_two_percent(make_plan, file, family):
+    axis = Axis("family", ("dinr-siren", family))
+    plan = make_plan(axis, terms=("parameters",), seconds=1.0, changes={"width": 64, "blocks": 2})
+    resolved = resolve(plan, open_volume(file))
+    counts = [
+        sum(weight.numel() for weight in build_field(spec.config.field, 2, 1, seed=0).parameters())
+        for spec in resolved.runs.values()
+    ]
+    assert counts[1] == pytest.approx(counts[0], rel=0.02)
+    assert resolved.runs[resolved.cells[0].run].config.field.width == 64
 
 
 def test_under_equal_evaluations_integrators_ask_the_vector_field_as_often(make_plan, run):

@@ -27,6 +27,7 @@ WIDE_SPAN = 20  # ratio of the greatest to the least value from which an axis is
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 PANEL_HEIGHT = 2.3
 DARK_LINES = 6  # colours before they come again, with another line style
+LETTER, HANDLE = 0.06, 0.6  # inches of the legend that a letter takes, and a line's sample with the gaps
 MOST_NAMED = 6  # points on a logarithmic axis that are named
 STYLES = ("-", "--", ":", "-.")
 
@@ -141,7 +142,8 @@ def draw_sweep(summary: Summary) -> Figure:
                 axes.set_ylabel(panel.y_label if column == 0 else "")
         handles, names = grid[0][0].get_legend_handles_labels()
         if any(names):
-            figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)))
+            room = figure.get_figwidth() / (LETTER * max(map(len, names)) + HANDLE)
+            figure.legend(handles, names, loc="outside lower center", ncols=max(1, min(int(room), len(names))))
     return figure
 
 

@@ -24,9 +24,23 @@ def _sweep() -> type[AnalysisWindow]:
     return SweepWindow
 
 
+def _dynamics() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.dynamics import DynamicsWindow
+
+    return DynamicsWindow
+
+
+def _derivatives() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.derivatives import DerivativesWindow
+
+    return DerivativesWindow
+
+
 ANALYSES: dict[str, Callable[[], type[AnalysisWindow]]] = {
     "analyse-kernel": _kernel,
     "analyse-sweep": _sweep,
+    "analyse-dynamics": _dynamics,
+    "analyse-derivatives": _derivatives,
 }
 
 

@@ -12,7 +12,7 @@ from dinr_studio.cli.fitting import line_of, settled
 from dinr_studio.cli.following import followed
 from dinr_studio.cli.progress import bar_or_lines
 from dinr_studio.config import FitConfig, changed
-from dinr_studio.errors import ConfigError, DataNotFound
+from dinr_studio.errors import ConfigError, DataNotFound, OutputError
 from dinr_studio.io.atomic import exists_already
 from dinr_studio.training.choosing import by_hand
 from dinr_studio.training.stopping import stop_requested
@@ -55,6 +55,8 @@ def compress_run(run_path: Path, output: Path, wish: Wish, data: str | None, *, 
     from dinr_studio.training.run_file import read_run
 
     _check_output(output, force)
+    if output.exists() and run_path.exists() and output.samefile(run_path):
+        raise OutputError(f"{output} is the run itself, which could then not be gone on with; choose another name.")
     run = read_run(run_path)
     volume = _data_of(run, run_path, data)
     report = followed(told(compress(run, output, wish, volume, force=force)))

@@ -141,7 +141,7 @@ CODECS: dict[str, Codec] = {
         "DCT, largest", encode_cosine, decode_cosine, (2, 1, 0.6, 0.3, 0.15, 0.08, 0.04, 0.02, 0.01), "step", True
     ),
     "dct-low-pass": Codec(
-        "DCT, low-pass", encode_low_pass, decode_cosine, (3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3), "share kept"
+        "DCT, low-pass", encode_low_pass, decode_cosine, (1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3), "share kept"
     ),
     "rounded": Codec("Blosc, rounded", _rounded_encode, _blosc_decode, (1, 2, 3, 4, 6, 8, 11), "bits of mantissa"),
     "blosc": Codec("Blosc, lossless", _blosc_encode, _blosc_decode, (0,), ""),

@@ -18,6 +18,7 @@ from dinr_studio.sampling.evaluate import values_at_indices
 from dinr_studio.stages import Stage
 from dinr_studio.training.fit import field_of
 from dinr_studio.training.run import Run
+from dinr_studio.training.run_data import check_not_data
 from dinr_studio.training.run_file import read_run
 from dinr_studio.training.small_file import write_small
 from dinr_studio.volume import Volume
@@ -116,6 +117,7 @@ def compress(run: Run, path: Path, wish: Wish, volume: Volume | None, *, force: 
     or needs the data; OutputError.
     """
     began = time.perf_counter()
+    check_not_data(run, path)
     yield Stage(0.0, "measuring what the weights do to the values")
     quantiser, judges = Quantiser(run), _judges(run, volume)
     yield Stage(0.2, "choosing the bits of the weights")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from dinr_studio.experiments.compression import CPU
 from dinr_studio.experiments.quantising import Candidate, Quantiser
 from dinr_studio.experiments.representation import representation_config, width_for, with_width
 from dinr_studio.experiments.yardstick import Yardstick, raw_bytes, stored_bytes, yardstick
-from dinr_studio.stages import Stage, Stages
+from dinr_studio.stages import Stage, Stages, within
 from dinr_studio.training.fit import field_of, fit
 from dinr_studio.training.run import Run
 from dinr_studio.volume import Volume
@@ -30,7 +30,7 @@ from dinr_studio.volume import Volume
 BITS = (32, 16, 8, 6)
 LOSSES = (0.1, 0.5, 1.5, 3.0)  # dB that steps by sensitivity are to cost, by theory
 RATIOS = (30.0, 100.0, 300.0, 1000.0)
-FEWER = "field, fewer bits"
+FEWER = "field, steps by influence"
 CODEC_SHARE = 0.1  # of the time of a study with fits
 
 
@@ -71,12 +71,12 @@ class RateDistortion:
 
     def curve(self, method: str) -> tuple[RatePoint, ...]:
         """A method's points by rising ratio, without those that another of its own beats in both."""
-        mine = sorted((p for p in self.points if p.method == method), key=lambda p: (-p.ratio, -p.psnr))
-        kept: list[RatePoint] = []
-        for point in mine:
-            if not kept or point.psnr > kept[-1].psnr:
-                kept.append(point)
-        return tuple(reversed(kept))
+        return _best(point for point in self.points if point.method == method)
+
+    @property
+    def fields(self) -> tuple[RatePoint, ...]:
+        """The points of all fields by rising ratio, whatever their bits, without those beaten in both by another."""
+        return _best(point for point in self.points if point.method.startswith("field"))
 
     def psnr_at(self, method: str, ratio: float) -> float | None:
         """A method's PSNR at a ratio, between its points linear in the logarithm of the ratio; None beyond them."""
@@ -164,6 +164,30 @@ def of_run(run: Run, volume: Volume, wish: RateWish) -> Stages:
     for share, found in _codec_points(volume, stick, wish.codecs):
         points += found
         yield Stage(0.4 + 0.6 * share, "the codecs", _study(volume, points, stick, run.open_options, None))
+
+
+def with_fits(run: Run, volume: Volume, wish: RateWish) -> Stages:
+    """As `of_run`, then fits of other sizes as in `rate_distortion`."""
+    study: RateDistortion = yield from within(of_run(run, volume, wish), 0.0, CODEC_SHARE)
+    yield Stage(CODEC_SHARE, "fits of other sizes", study)
+    for stage in rate_distortion(volume, replace(wish, codecs=()), run.open_options):
+        found = None if stage.result is None else replace(stage.result, points=_sorted(study, stage.result))
+        yield Stage(CODEC_SHARE + (1 - CODEC_SHARE) * stage.share, stage.doing, found)
+
+
+def _best(points: Iterable[RatePoint]) -> tuple[RatePoint, ...]:
+    """By rising ratio, without those that another one beats in both."""
+    kept: list[RatePoint] = []
+    for point in sorted(points, key=lambda point: (-point.ratio, -point.psnr)):
+        if not kept or point.psnr > kept[-1].psnr:
+            kept.append(point)
+    return tuple(reversed(kept))
+
+
+def _sorted(*studies: RateDistortion) -> tuple[RatePoint, ...]:
+    """The points of all, fields first."""
+    points = [point for study in studies for point in study.points]
+    return tuple(sorted(points, key=lambda point: not point.method.startswith("field")))
 
 
 def field_points(

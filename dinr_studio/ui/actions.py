@@ -63,6 +63,7 @@ COMMANDS = (
     Command("analyse-sweep", "Analyse", "S&weep …", "Fit the data again and again with other settings, and see what they are worth"),
     Command("analyse-dynamics", "Analyse", "Latent d&ynamics …", "Alignment of Jacobians, trajectories, and where the dynamics work hardest"),
     Command("analyse-derivatives", "Analyse", "&Derivatives …", "Gradients, Laplacian, vorticity and the like in physical units"),
+    Command("analyse-compression", "Analyse", "&Compression …", "The field in few bits against codecs, and its small file"),
     Command("theme", "Window", "Switch &light and dark", "Switch between the light and the dark theme", "Ctrl+T", "theme"),
     Command("theme-system", "Window", "Theme of the s&ystem", "Light or dark as the system has it"),
     Command("reset-layout", "Window", "&Reset layout", "Put all panels back where they were at first", separator=True),

@@ -117,12 +117,23 @@ def test_a_small_file_cannot_be_gone_on_with(folder, shell, tmp_path):
     assert shell("compress", tmp_path / "s.dinr", "-o", tmp_path / "t.dinr", "--bits", "4")[0] == 0
 
 
+def test_neither_the_run_nor_its_data_is_replaced_even_by_force(folder, shell):
+    before = (folder / "run.dinr").read_bytes(), (folder / "v.h5").read_bytes()
+    status, _, err = shell("compress", folder / "run.dinr", "-o", folder / "run.dinr", "--force")
+    assert (status, "the run itself" in err) == (2, True)
+    (folder / "data.dinr").symlink_to(folder / "v.h5")
+    status, _, err = shell("compress", folder / "run.dinr", "-o", folder / "data.dinr", "--force")
+    assert (status, "measured data is never replaced" in err) == (2, True)
+    (folder / "data.dinr").unlink()
+    assert before == ((folder / "run.dinr").read_bytes(), (folder / "v.h5").read_bytes())
+
+
 def test_a_study_prints_all_points_and_draws_them(folder, shell, tmp_path):
     figure = tmp_path / "a.svg"
     status, out, err = shell("rate-distortion", folder / "run.dinr", "-o", figure, "--codecs", "zfp,blosc", "--json")
     assert status == 0, err
     result = json.loads(out)
-    assert {point["method"] for point in result["points"]} >= {"field, 8 bits", "field, fewer bits", "zfp"}
+    assert {point["method"] for point in result["points"]} >= {"field, 8 bits", "field, steps by influence", "zfp"}
     assert result["figure"] == str(figure)
     assert b"PSNR (dB)" in figure.read_bytes()
     status, out, err = shell("rate-distortion", folder / "v.h5", "--codecs", "sz3,dct", "--ratios", "none")

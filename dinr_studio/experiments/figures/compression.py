@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dinr_studio.experiments.rate_distortion import RateDistortion
 
 HIGHEST = 300.0  # dB: what is without loss stands at no place of the plot
-FIELDS = {"32": ":", "16": "-.", "8": "--", "6": (0, (1, 1)), "fewer": "-"}  # lines, by the word that follows `field,`
+FIELDS = {"32": ":", "16": "-.", "8": "--", "6": (0, (1, 1)), "steps": "-"}  # lines, by the word that follows `field,`
 CODECS = {
     "zfp": (ORANGE, "s"),
     "SZ3": (GREEN, "^"),

@@ -36,11 +36,18 @@ def _derivatives() -> type[AnalysisWindow]:
     return DerivativesWindow
 
 
+def _compression() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.compression import CompressionWindow
+
+    return CompressionWindow
+
+
 ANALYSES: dict[str, Callable[[], type[AnalysisWindow]]] = {
     "analyse-kernel": _kernel,
     "analyse-sweep": _sweep,
     "analyse-dynamics": _dynamics,
     "analyse-derivatives": _derivatives,
+    "analyse-compression": _compression,
 }
 
 

@@ -13,12 +13,18 @@ from dinr_studio.analysis.directional import Directional, directional
 from dinr_studio.analysis.fsc import Fsc, check_maps, fsc
 from dinr_studio.analysis.local_resolution import LocalResolution, local_resolution
 from dinr_studio.analysis.soft_masks import SOFT_MASKS, softened
+from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError, DataError
-from dinr_studio.experiments.maps import Choice, Map, map_of_volume, read_pair
+from dinr_studio.experiments.maps import Choice, Map, check_alike, map_of_field, map_of_volume, read_map, read_pair
 from dinr_studio.experiments.steps import Steps, part, within
 from dinr_studio.io.reading import open_volume
 from dinr_studio.io.writing import write_values
+from dinr_studio.sampling.target import frame_of
 from dinr_studio.stages import Stage
+from dinr_studio.training.device import resolve_device
+from dinr_studio.training.fit import field_of
+from dinr_studio.training.run import Run
+from dinr_studio.volume import Volume
 
 NO_MASK = "none"
 
@@ -50,6 +56,7 @@ class Correlated:
     directional: Directional | None = None
     local: LocalResolution | None = None
     local_file: str = ""
+    grid: Grid | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """All of it by name, fit for JSON."""
@@ -90,18 +97,16 @@ def correlated(first: Map, second: Map, wish: Wish, *, force: bool = False) -> S
         )
         by_place = yield from within(steps_of_windows, "correlating in windows", 0.6, 0.95)
         if wish.local is not None:
-            write_local(by_place, first, wish.local, force=force)
+            write_local(by_place, first.grid, first.name, wish.local, force=force)
             file = str(wish.local)
     yield Stage(1.0, "done")
-    return Correlated(first.name, second.name, wish.mask, found, by_direction, by_place, file)
+    return Correlated(first.name, second.name, wish.mask, found, by_direction, by_place, file, first.grid)
 
 
-def write_local(found: LocalResolution, of: Map, path: Path, *, force: bool) -> None:
+def write_local(found: LocalResolution, grid: Grid, name: str, path: Path, *, force: bool) -> None:
     """Writes a local resolution as a volume on the maps' grid, in any format; OutputError where that is refused."""
-    notes = (
-        f"local resolution of {of.name} at a correlation of {found.threshold:g}, windows of {found.window} voxels",
-    )
-    write_values(found.values[..., np.newaxis], of.grid, path, value_unit=found.unit, notes=notes, force=force)
+    notes = (f"local resolution of {name} at a correlation of {found.threshold:g}, windows of {found.window} voxels",)
+    write_values(found.values[..., np.newaxis], grid, path, value_unit=found.unit, notes=notes, force=force)
 
 
 def mask_for(name: str, of: Map) -> NDArray[np.float64] | None:
@@ -122,3 +127,22 @@ def mask_for(name: str, of: Map) -> NDArray[np.float64] | None:
 
 def _noted(found: Fsc, first: Map, second: Map) -> Fsc:
     return replace(found, notes=tuple(dict.fromkeys((*first.notes, *second.notes))))
+
+
+def correlated_open(
+    name: str, volume: Volume, run: Run | None, other: str | None, choice: Choice, wish: Wish
+) -> Steps[Correlated]:
+    """The correlation of an open volume, or of the field of a run fitted to it, with another file or with each other.
+
+    run: whose field is compared; None compares the volume itself. other: a file or a run file; None is the volume.
+    """
+    yield Stage(0.0, "reading the maps")
+    grid = volume.grid if run is None else run.grid
+    data = map_of_volume(volume.with_grid(grid), name, choice)
+    second = data if other is None else (yield from within(read_map(other, choice, data.grid), "reading", 0.0, 0.1))
+    first = data
+    if run is not None:
+        evaluated, own = field_of(run, resolve_device(choice.device)), frame_of(grid, choice.frame)
+        steps = map_of_field(evaluated, own, f"field of {name}", choice.channel)
+        first = yield from within(steps, "evaluating the field", 0.1, 0.3)
+    return (yield from part(correlated(first, check_alike(first, second), wish), 0.3, 1.0))

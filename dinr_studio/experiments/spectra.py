@@ -10,7 +10,7 @@ from typing import Any
 from dinr_studio.analysis.power import PowerCurve, axis_power, kept_up_to, power_needs, radial_power
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError
-from dinr_studio.experiments.maps import Choice, Map, data_of, is_run, map_of_field, read_map
+from dinr_studio.experiments.maps import Choice, Map, data_of, is_run, map_of_field, map_of_volume, read_map
 from dinr_studio.experiments.steps import Steps, within
 from dinr_studio.sampling.beyond import Beyond, beyond_nyquist, share_in_words
 from dinr_studio.sampling.evaluate import FieldOnGrid
@@ -18,7 +18,9 @@ from dinr_studio.sampling.target import frame_of, target_grid
 from dinr_studio.stages import Stage
 from dinr_studio.training.device import resolve_device
 from dinr_studio.training.fit import field_of
+from dinr_studio.training.run import Run
 from dinr_studio.training.run_file import read_run
+from dinr_studio.volume import Volume
 
 DATA, FIELD, RESIDUAL = "data", "field", "residual"
 
@@ -164,3 +166,15 @@ def _spectra(name: str, maps: Mapping[str, Map], beyond: Beyond | None) -> Steps
     units = dict(zip(first.grid.axes, first.grid.units, strict=True))
     unit = first.grid.units[0] if len(set(first.grid.units)) == 1 else ""
     return Spectra(name, found, unit, units, first.value_unit, beyond, first.notes)
+
+
+def spectra_of_open(
+    name: str, volume: Volume, run: Run | None, choice: Choice, factor: tuple[float, ...] | None
+) -> Steps[Spectra]:
+    """The same of a volume that is open, and of a run fitted to it where there is one."""
+    yield Stage(0.0, "reading the values")
+    if run is None:
+        return (yield from _spectra(name, {DATA: map_of_volume(volume, name, choice)}, None))
+    data = map_of_volume(volume.with_grid(run.grid), name, choice)
+    evaluated = field_of(run, resolve_device(choice.device))
+    return (yield from spectra_of_field(name, data, evaluated, choice, factor))

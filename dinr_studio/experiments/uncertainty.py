@@ -15,10 +15,10 @@ from dinr_studio.analysis.calibration import Calibration, calibrate
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError, RunFileError
 from dinr_studio.experiments.ensembles import members_in
-from dinr_studio.experiments.steps import Steps
+from dinr_studio.experiments.steps import Steps, part
 from dinr_studio.fields.spread import EnsembleMean, EnsembleSpread
 from dinr_studio.normalisation import Normalisation
-from dinr_studio.sampling.evaluate import FieldOnGrid
+from dinr_studio.sampling.evaluate import FieldOnGrid, evaluate_slabs
 from dinr_studio.sampling.export import export
 from dinr_studio.sampling.exports import ExportReport
 from dinr_studio.stages import Stage
@@ -154,3 +154,36 @@ def _spread_field(mean: FieldOnGrid, module: torch.nn.Module, factor: float) -> 
     names = tuple(f"deviation of {name}" for name in mean.channel_names)
     normalisation = Normalisation(scale, (0.0,) * len(scale))
     return replace(mean, module=module.to(mean.device), normalisation=normalisation, channel_names=names)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An uncertainty with one plane of it: mean and calibrated deviation of the first channel, (rows, columns)."""
+
+    uncertainty: Uncertainty
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+
+def uncertainty_open(run: Run, volume: Volume, folder: Path | None) -> Steps[Looked]:
+    """The uncertainty of an open run, or of the ensemble in a folder, on the open data, with its middle plane."""
+    yield Stage(0.0, "reading the runs")
+    runs = [run] if folder is None else members_in(folder)
+    if runs[0].grid.shape != run.grid.shape or runs[0].provenance.sha256 != run.provenance.sha256:
+        raise RunFileError(f"The ensemble in {folder} was fitted to other data than what is open; open its data.")
+    data = volume.with_grid(runs[0].grid)
+    device = resolve_device(runs[0].config.training.device)
+    found = yield from part(uncertainty_from(runs, data, device), 0.05, 0.8)
+    yield Stage(0.8, "evaluating a slice")
+    plane = middle_plane(run.grid)
+    slices = [np.concatenate(list(evaluate_slabs(one, plane)))[..., 0] for one in (found.mean, found.spread)]
+    mean, deviation = (one.reshape(one.shape[-2:] if one.ndim > 1 else (1, -1)).astype(np.float64) for one in slices)
+    return Looked(found, mean, deviation)
+
+
+def middle_plane(grid: Grid) -> Grid:
+    """The plane of the last two axes in the middle of the others."""
+    keep = len(grid.shape) - 2
+    start = [n // 2 if i < keep else 0 for i, n in enumerate(grid.shape)]
+    stop = [n // 2 + 1 if i < keep else n for i, n in enumerate(grid.shape)]
+    return grid.cropped(start, stop)

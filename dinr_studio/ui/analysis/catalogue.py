@@ -18,6 +18,30 @@ def _kernel() -> type[AnalysisWindow]:
     return KernelWindow
 
 
+def _spectra() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.spectra import SpectraWindow
+
+    return SpectraWindow
+
+
+def _fsc() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.fsc import FscWindow
+
+    return FscWindow
+
+
+def _uncertainty() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.uncertainty import UncertaintyWindow
+
+    return UncertaintyWindow
+
+
+def _structure() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.structure import StructureWindow
+
+    return StructureWindow
+
+
 def _sweep() -> type[AnalysisWindow]:
     from dinr_studio.ui.analysis.sweep import SweepWindow
 
@@ -44,6 +68,10 @@ def _compression() -> type[AnalysisWindow]:
 
 ANALYSES: dict[str, Callable[[], type[AnalysisWindow]]] = {
     "analyse-kernel": _kernel,
+    "analyse-spectra": _spectra,
+    "analyse-fsc": _fsc,
+    "analyse-uncertainty": _uncertainty,
+    "analyse-structure": _structure,
     "analyse-sweep": _sweep,
     "analyse-dynamics": _dynamics,
     "analyse-derivatives": _derivatives,

@@ -1,0 +1,176 @@
+"""The window of uncertainty: deviations of one run's last layer or of an ensemble, and whether they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
+
+from dinr_studio.errors import ConfigError
+from dinr_studio.stages import Stages
+from dinr_studio.ui.analysis.belief_parts import FileRow, Pictures, data_of, middle
+from dinr_studio.ui.analysis.parts import MeasureTable, choice, shell_command
+from dinr_studio.ui.analysis.volumes import save_volume_of
+from dinr_studio.ui.analysis.window import AnalysisWindow
+from dinr_studio.ui.monitor.plots import Plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dinr_studio.experiments.uncertainty import Looked, Uncertainty
+    from dinr_studio.io.csv_writing import Columns
+
+LAST_LAYER, FOLDER = "last-layer", "folder"
+SOURCES = {"this run's last layer": LAST_LAYER, "an ensemble's folder": FOLDER}
+FACTORS = {"as fine as the data": 1.0, "1.5 times finer": 1.5, "2 times finer": 2.0, "3 times finer": 3.0}
+
+
+class UncertaintyWindow(AnalysisWindow):
+    """How sure the field is, place by place, and how far that is to be believed."""
+
+    title = "Uncertainty"
+    _found: Uncertainty | None = None
+
+    def controls(self) -> Mapping[str, QWidget]:
+        """Where the uncertainty comes from, and how fine it is saved."""
+        self.source = choice(
+            "Uncertainty from", "The last layer's posterior at once, or the spread of an ensemble", SOURCES
+        )
+        self.folder = FileRow("Ensemble folder", "A folder that dinr-studio ensemble has filled", folder=True)
+        self.factor = choice("Saved on a grid", "How fine mean and deviation are saved", FACTORS)
+        self.source.currentIndexChanged.connect(self.follow)
+        return {"&From": self.source, "&Ensemble's folder": self.folder, "Saved on a &grid": self.factor}
+
+    def results(self) -> QWidget:
+        """Reliability and coverage above, slices below."""
+        self.plot = Plot("Reliability", "promised share", "share of held-out values within")
+        self.verdict = QLabel()
+        self.verdict.setWordWrap(True)
+        self.verdict.setContentsMargins(8, 8, 8, 4)
+        self.coverage = MeasureTable("Coverage of intervals")
+        self.slices = Pictures("Field and deviation, slices through the middle")
+        self.save_volumes = QPushButton("Save &mean and deviation …")
+        self.save_volumes.setToolTip("Save the deviation as a volume, and the mean beside it as NAME-mean")
+        self.save_volumes.clicked.connect(self._on_save)
+        row = QSplitter(Qt.Orientation.Horizontal)
+        row.addWidget(self.plot)
+        row.addWidget(self.coverage)
+        row.setSizes([520, 340])
+        lower = QWidget()
+        layout = QVBoxLayout(lower)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.slices, 1)
+        layout.addWidget(self.save_volumes)
+        halves, side = QSplitter(Qt.Orientation.Vertical), QWidget()
+        halves.addWidget(row)
+        halves.addWidget(lower)
+        halves.setSizes([330, 270])
+        whole = QVBoxLayout(side)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.verdict)
+        whole.addWidget(halves, 1)
+        self.clear()
+        return side
+
+    @Slot()
+    def follow(self) -> None:
+        """Switches what depends on other choices, too."""
+        self.folder.setEnabled(self.source.currentData() == FOLDER)
+        self.save_volumes.setEnabled(self._found is not None)
+        super().follow()
+
+    def prepare(self) -> Callable[[], Stages]:
+        """The uncertainty of the present weights, or of the folder's runs, on the open data."""
+        run = self.run
+        assert run is not None
+        folder = None if self.source.currentData() == LAST_LAYER else self.folder.text
+        if folder == "":
+            raise ConfigError("Name the ensemble's folder first; dinr-studio ensemble FILE -o FOLDER fills one.")
+        volume = data_of(self.studio, run)
+
+        def make() -> Stages:
+            from dinr_studio.experiments.steps import told
+            from dinr_studio.experiments.uncertainty import uncertainty_open
+
+            return told(uncertainty_open(run, volume, None if folder is None else Path(folder)))
+
+        return make
+
+    def show_result(self, result: Looked) -> None:
+        """Draws reliability, coverage and slices."""
+        from dinr_studio.analysis.calibration import CURVE, LEVELS, verdict
+
+        found = result.uncertainty
+        self.clear()
+        self._found, held = found, found.calibration
+        self.plot.curve("ideal", (0.0, 1.0), (0.0, 1.0), "grey", width=1.0, dashed=True)
+        self.plot.curve("as they stand", CURVE, held.raw_curve, "orange")
+        self.plot.curve(f"times {held.factor:.3g}", CURVE, held.scaled_curve, "blue")
+        of = f"{found.method} of {found.members}" if found.members > 1 else found.method
+        self.verdict.setText(f"{of}, on {held.count:,} held-out values. {verdict(held)}")
+        cells = {
+            name: [f"{100 * share:.1f} %" for share in shares]
+            for name, shares in (("as they stand", held.raw), (f"times {held.factor:.3g}", held.scaled))
+        }
+        self.coverage.show_measures([f"{100 * level:.0f} % interval" for level in LEVELS], cells)
+        slices = [middle(one) for one in (result.mean, result.deviation)]
+        self.slices.show_slices(slices, ("field" if found.members == 1 else "mean", "deviation"), found.run.value_unit)
+        self.follow()
+
+    def clear(self) -> None:
+        """Shows nothing."""
+        self._found = None
+        self.plot.clear_all()
+        self.verdict.setText("")
+        self.coverage.show_measures([], {})
+        self.slices.say("Slices of field and deviation come here.")
+        self.save_volumes.setEnabled(False)
+
+    def figure(self) -> Callable[[], Figure] | None:
+        """Reliability and coverage for print."""
+        return None if self._found is None else partial(_figure, self._found)
+
+    def table(self) -> Columns | None:
+        """The reliability curve."""
+        if self._found is None:
+            return None
+        from dinr_studio.analysis.calibration import CURVE
+
+        held = self._found.calibration
+        return {"promised share": CURVE, "as they stand": held.raw_curve, f"times {held.factor:.6g}": held.scaled_curve}
+
+    def command(self) -> str:
+        """`dinr-studio uncertainty` with the same choices."""
+        source = self.studio.run_path if self.source.currentData() == LAST_LAYER else self.folder.text
+        if not source or self.run is None:
+            return ""
+        factor = self.factor.currentData()
+        finer = ["--factor", f"{factor:g}"] if factor != 1 else []
+        return shell_command("uncertainty", source, "-o", "deviation.mrc", *finer)
+
+    @Slot()
+    def _on_save(self) -> None:
+        found = self._found
+        if found is not None:
+            grid = found.run.grid
+            factor = tuple(self.factor.currentData() if i in grid.spatial else 1.0 for i in range(len(grid.shape)))
+            finer = grid.upsampled(factor)
+            write = partial(_write, found, finer)
+            save_volume_of(self, "Save mean and deviation", "deviation", finer, write, found.run.channels)
+
+
+def _write(found: Uncertainty, grid: Any, path: Path) -> None:
+    from dinr_studio.experiments.uncertainty import write_uncertainty
+
+    for _ in write_uncertainty(found, grid, path, force=True):
+        pass
+
+
+def _figure(found: Uncertainty) -> Figure:
+    from dinr_studio.experiments.figures.uncertainty import calibration_figure
+
+    return calibration_figure(found.calibration, found.method)

@@ -200,6 +200,11 @@ def test_twin_fit_writes_runs_table_and_figure_and_keeps_them(shell, halves, tmp
     assert header.startswith("frequency (1/angstrom),modes,")
     assert len(rows) == len(found["fields"]["frequency"])
     assert found["halves"]["curves"]["unmasked"][1] > 0.9
+    crossed = [
+        json.loads(shell("fsc", folder / f"half-{number}.dinr", halves / other, "--json")[1])["curves"]["unmasked"]
+        for number, other in ((1, "b.mrc"), (2, "a.mrc"))
+    ]
+    np.testing.assert_allclose(found["cross"], np.mean(crossed, axis=0), atol=1e-6)
     first, second = (read_run(folder / f"half-{number}.dinr") for number in (1, 2))
     assert first.config.training.seed != second.config.training.seed
     again = json.loads(shell("twin-fit", halves / "a.mrc", halves / "b.mrc", "-o", folder, "--json")[1])

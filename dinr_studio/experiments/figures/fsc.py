@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dinr_studio.analysis.fsc import HALF_BIT, THRESHOLDS, Fsc, length_in_words
 from dinr_studio.experiments.figures.style import BLUE, COLUMN, GREEN, ORANGE, PURPLE, RED, figure_style, new_figure
@@ -37,7 +38,7 @@ def fsc_figure(found: Correlated) -> Figure:
         return figure
 
 
-def twin_figure(fields: Correlated, halves: Correlated | None) -> Figure:
+def twin_figure(fields: Correlated, halves: Correlated | None, cross: NDArray[np.float64] | None) -> Figure:
     """The correlation of two fields beside that of the half maps that they were fitted to, where there are any."""
     with figure_style():
         figure = new_figure(COLUMN, 3.2)
@@ -45,6 +46,9 @@ def twin_figure(fields: Correlated, halves: Correlated | None) -> Figure:
         rows = {"fields": (fields.fsc, fields.fsc.best)}
         if halves is not None:
             rows["half maps"] = (halves.fsc, halves.fsc.best)
+        if cross is not None:
+            label = "field against the other half map"
+            axes.plot(fields.fsc.frequency, cross, color=GREEN, label=f"{label} (0.378 is as 0.143)")
         draw_curves(axes, rows, (BLUE, ORANGE))
         return figure
 

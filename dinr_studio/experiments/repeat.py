@@ -63,7 +63,7 @@ class Repeat:
     @property
     def shell(self) -> str:
         """The command, quoted for a shell; "" where there is none."""
-        return shlex.join([PROGRAM, *self.words]) if self.words else ""
+        return shell_words(self.words) if self.words else ""
 
     @property
     def python(self) -> str:
@@ -71,11 +71,22 @@ class Repeat:
         return "\n".join([IMPORT, *self.lines]) if self.lines else ""
 
 
+def shell_words(words: Sequence[str]) -> str:
+    """What follows the program's name, with that before it, quoted for a shell."""
+    return shlex.join([PROGRAM, *words])
+
+
 def together(repeats: Sequence[Repeat]) -> tuple[str, str]:
     """Several things after one another, as shell commands, one a line, and as lines of Python with one import."""
     lines = [line for repeat in repeats for line in repeat.lines]
     python = "\n".join([IMPORT, *lines]) if lines else ""
     return "\n".join(repeat.shell for repeat in repeats if repeat.words), python
+
+
+def of_command(command: str) -> Repeat | None:
+    """What a command of the shell, with the program's name before it, repeats; None of none."""
+    words = shlex.split(command)
+    return Repeat(tuple(words[1:])) if words[:1] == [PROGRAM] else None
 
 
 def wrapped(words: Sequence[str], width: int = 88) -> str:
@@ -225,6 +236,16 @@ def slicing(run_file: str, output: str, *, axis: str | None, index: int | None, 
     words += [] if axis is None else ["--axis", axis]
     words += [] if index is None else ["--index", str(index)]
     return Repeat((*words, *(["--channel", str(channel)] if channel else [])))
+
+
+def comparing(run_files: Sequence[str]) -> Repeat:
+    """Runs beside each other."""
+    return Repeat(("compare", *map(_as_word, run_files)))
+
+
+def reporting(run_files: Sequence[str], output: str) -> Repeat:
+    """A report on runs."""
+    return Repeat(("report", *map(_as_word, run_files), "-o", _as_word(output)))
 
 
 def _setting_words(name: str, value: Any) -> list[str]:

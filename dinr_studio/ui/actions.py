@@ -52,6 +52,8 @@ COMMANDS = (
     Command("discard", "Fit", "Dis&card", "End the fit and throw it away", "F8", "discard"),
     Command("resume", "Fit", "&Go on with this run", "Resume the open run where it stopped", "F9", separator=True),
     Command("look", "Analyse", "&Look at the field now", "Kernel, spectrum and trajectory of the present field", "Ctrl+K"),
+    Command("analyse-compare", "Analyse", "&Compare runs …", "Runs beside each other: settings, scores, curves, and what their fields differ by", separator=True),
+    Command("report", "Analyse", "Repor&t …", "Write up the open run, or those selected under Runs, as HTML or PDF"),
     Command("tab-loss", "Analyse", "L&oss", "Losses and learning rate", "Ctrl+1", separator=True),
     Command("tab-held-out", "Analyse", "&Held-out score", "The field against interpolation", "Ctrl+2"),
     Command("tab-kernel", "Analyse", "&NTK", "The neural tangent kernel", "Ctrl+3"),

@@ -32,6 +32,7 @@ def possible_commands(studio: Studio, *, deep: bool, session: bool) -> dict[str,
         "resume": opened and resumable and not running,
         "best": running,
         "look": field and not running,
+        "report": not running,
         "export": field,
         "mesh": field and deep,
     }

@@ -197,7 +197,7 @@ class Commands(SavingCommands):
         if config is None or self.studio.fit.running or not self._may_fit(self.window.field_panel.needs):
             return
         self.window.actions_by_name["best"].setChecked(False)
-        self.studio.start_fit(config)
+        self.studio.start_fit(config, self.window.field_panel.usual)
         if all(pane.mode.currentText() == "Data" for pane in self.window.slices.shown):
             self.window.slices.set_mode("Field")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from dinr_studio.channels import Component
+from dinr_studio.experiments.repeat import Repeat
 from dinr_studio.training.run import Run
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.colours import number, with_unit
@@ -36,7 +37,8 @@ class ExportJob(QObject):
     """Writes one file from a frozen run.
 
     told carries progress in a sentence; done says where the file is, what is in it and what was lost; ended comes last,
-    always. threads: that the evaluation may use, to be set before the start.
+    always. threads: that the evaluation may use, to be set before the start. repeat: what does the same again. opens:
+    whether the file is for reading, so that it is offered to be opened.
     """
 
     told = Signal(str)
@@ -49,6 +51,8 @@ class ExportJob(QObject):
         super().__init__()
         self.path = path
         self.threads = 1
+        self.repeat: Repeat | None = None
+        self.opens = False
         self.cancelled = False
         self._make, self._describe = make, describe
         self._work: Work | None = None

@@ -52,9 +52,10 @@ class Jobs(QObject):
     @Slot(str)
     def _on_done(self, sentence: str) -> None:
         job = self.sender()
-        log.info(sentence)
+        log.info(sentence, extra={"repeat": job.repeat if isinstance(job, ExportJob) else None})
         if isinstance(job, ExportJob):
-            self._notice.tell(sentence, "Open folder", partial(_open_folder, str(job.path.parent)))
+            offer, shown = ("Open", job.path) if job.opens else ("Open folder", job.path.parent)
+            self._notice.tell(sentence, offer, partial(_open, str(shown)))
 
     @Slot(str)
     def _on_failed(self, sentence: str) -> None:
@@ -79,5 +80,6 @@ def _left_behind(path: Path) -> str:
     )
 
 
-def _open_folder(folder: str) -> None:
-    QDesktopServices.openUrl(QUrl.fromLocalFile(folder))
+def _open(place: str) -> None:
+    """Shows a file or a folder in the system's own program for it."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(place))

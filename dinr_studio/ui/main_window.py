@@ -154,6 +154,8 @@ class MainWindow(QMainWindow):
         self.monitor.watch.rivals_known.connect(self._show_score)
         self.monitor.runs.open_asked.connect(self.open)
         self.monitor.runs.resume_asked.connect(self.commands.resume_file)
+        self.monitor.runs.report_asked.connect(self.commands.report)
+        self.monitor.runs.beside_asked.connect(self.commands.compare_runs)
 
     def _restore(self) -> None:
         geometry, state = self.settings.value("geometry"), self.settings.value("state")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QGuiApplication
 
+from dinr_studio.experiments import repeat
+
 if TYPE_CHECKING:
     from dinr_studio.ui.main_window import MainWindow
 
@@ -31,7 +33,10 @@ class SavingCommands(QObject):
         boxes = self.studio.box_in_world(), self._view_box()
         dialog = ExportDialog(run, *boxes, self._folder(), self.window, volume=self.studio.volume)
         if dialog.exec():
-            self.window.jobs.start(dialog.job())
+            job = dialog.job()
+            if self.studio.run_path is not None:
+                job.repeat = repeat.exporting(str(self.studio.run_path), str(job.path), dialog.target(), dialog.told())
+            self.window.jobs.start(job)
         dialog.deleteLater()
 
     @Slot()
@@ -47,8 +52,34 @@ class SavingCommands(QObject):
             run, spread, self.studio.channel, self.window.volume_view.level, self._folder(), self.window
         )
         if dialog.exec():
-            self.window.jobs.start(dialog.job())
+            job = dialog.job()
+            if self.studio.run_path is not None and isinstance(self.studio.channel, int):
+                job.repeat = repeat.meshing(str(self.studio.run_path), str(job.path), **dialog.told())
+            self.window.jobs.start(job)
         dialog.deleteLater()
+
+    @Slot(tuple)
+    def compare_runs(self, paths: tuple[str, ...]) -> None:
+        """Puts runs beside each other in the window for that."""
+        from dinr_studio.ui.analysis.compare import CompareWindow
+
+        shown = self.window.analyses.show("analyse-compare")
+        if isinstance(shown, CompareWindow):
+            shown.choose(paths)
+            shown.start()
+
+    @Slot()
+    def report(self) -> None:
+        """Asks where to, and writes up the runs selected under Runs, or the open one, in the background."""
+        from dinr_studio.ui.dialogs.report import save_report
+
+        runs = [entry.path for entry in self.window.monitor.runs.selected() if not entry.fault]
+        if not runs and self.studio.run_path is not None and self.studio.run_path.exists():
+            runs = [self.studio.run_path]
+        if not runs:
+            self.studio.failed.emit("There is no run to report on; open one, or select some under Runs.")
+            return
+        save_report(self.window, runs, self._folder())
 
     def _folder(self) -> Path:
         return Path(str(self.window.settings.value("export folder") or Path.home()))

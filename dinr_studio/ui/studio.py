@@ -12,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from dinr_studio.config import FitConfig
+from dinr_studio.experiments import repeat
 from dinr_studio.training.run import Run, Weights
 from dinr_studio.ui.background import Work
 from dinr_studio.ui.evaluator import Evaluator, FieldState
@@ -208,7 +209,12 @@ class Studio(Looking):
         self.run, self.run_path = opened.run, opened.run_path
         if opened.run is not None:
             self._set_field(opened.run)
-        log.info("opened %s: %s", opened.name, " x ".join(map(str, volume.grid.shape)))
+        if opened.run_path is None:
+            done = repeat.opening(opened.name, opened.options)
+        else:
+            done = repeat.opening_run(str(opened.run_path))
+        shape = " x ".join(map(str, volume.grid.shape))
+        log.info("opened %s: %s", opened.name, shape, extra={"repeat": done})
         self.volume_opened.emit()
         self.field_changed.emit()
 
@@ -273,8 +279,8 @@ class Studio(Looking):
             return self.volume
         return self.volume.cropped([a for a, _ in self.box], [b for _, b in self.box])
 
-    def start_fit(self, config: FitConfig) -> None:
-        """Begins a fit of the open volume."""
+    def start_fit(self, config: FitConfig, usual: FitConfig | None = None) -> None:
+        """Begins a fit of the open volume; usual: what the preset has of itself, for the command that repeats it."""
         volume = self.fitted_volume
         if volume is None or self.fit.running:
             return
@@ -283,8 +289,9 @@ class Studio(Looking):
             before = options.get("crop") or [[0, 0]] * len(self.box)
             options["crop"] = [[a + o, b + o] for (a, b), (o, _) in zip(self.box, before, strict=True)]
         self.latent_time, self.shows_best = None, False
-        log.info("fit begins: %s, preset %s", config.field.family, config.preset)
         self.run_path = new_run_path(self.file)
+        done = repeat.fitting(self.file, str(self.run_path), options, config, usual)
+        log.info("fit begins: %s, preset %s", config.field.family, config.preset, extra={"repeat": done})
         self.fit.start(volume, config, self.run_path, options)
 
     def resume_fit(self) -> None:
@@ -295,7 +302,8 @@ class Studio(Looking):
             self.volume if self.volume is None or self.run.grid.shape == self.volume.grid.shape else self.fitted_volume
         )
         if volume is not None:
-            log.info("fit goes on: %s", self.run_path.name)
+            done = repeat.resuming(str(self.run_path), self.file)
+            log.info("fit goes on: %s", self.run_path.name, extra={"repeat": done})
             self.fit.start(volume, self.run.config, self.run_path, self.run.open_options, self.run)
 
     @Slot()

@@ -20,7 +20,7 @@ from dinr_studio.ui.theme import is_dark
 
 KEY, LEFT, CTRL = Qt.Key, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
 DIALOGS = {  # commands that ask something, or end everything
-    "open", "open-folder", "mask", "export", "mesh", "picture", "plot", "movie", "palette", "guide", "what",
+    "open", "open-folder", "mask", "export", "mesh", "picture", "plot", "movie", "report", "palette", "guide", "what",
     "shortcuts", "about", "quit",
     "close", "restore", "discard", "done", "fit", "resume", *ANALYSES,
 }  # fmt: skip

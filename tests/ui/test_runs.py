@@ -101,13 +101,13 @@ def test_what_cannot_be_done_with_a_run_is_off(table, qtbot):
 
     assert enabled() == set()
     select(qtbot, table, "alpha")
-    assert enabled() == {"Open", "Compare", "Rename", "Overlay", "Delete"}
+    assert enabled() == {"Open", "Wipe", "Rename", "Overlay", "Report", "Delete"}
     select(qtbot, table, "beta")
-    assert enabled() == {"Open", "Resume", "Compare", "Rename", "Overlay", "Delete"}
+    assert enabled() == {"Open", "Resume", "Wipe", "Rename", "Overlay", "Report", "Delete"}
     select(qtbot, table, "gamma")
     assert enabled() == {"Delete"}
     select(qtbot, table, "alpha", "beta")
-    assert enabled() == {"Overlay", "Delete"}
+    assert enabled() == {"Overlay", "Compare", "Report", "Delete"}
 
 
 def test_a_double_click_opens_a_run(table, qtbot):
@@ -169,7 +169,7 @@ def test_another_run_can_be_wiped_against(table, qtbot, finished_run, open_file)
     open_file(table, finished_run)
     table.monitor.setCurrentWidget(table.monitor.runs)
     select(qtbot, table, "beta")
-    press(qtbot, table, "Compare")
+    press(qtbot, table, "Wipe")
     qtbot.waitUntil(lambda: table.studio.compared is not None, timeout=30_000)
     assert "Other run" in table.notice.sentence.text()
     pane = table.slices.panes[0]

@@ -66,6 +66,12 @@ def _compression() -> type[AnalysisWindow]:
     return CompressionWindow
 
 
+def _compare() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.compare import CompareWindow
+
+    return CompareWindow
+
+
 ANALYSES: dict[str, Callable[[], type[AnalysisWindow]]] = {
     "analyse-kernel": _kernel,
     "analyse-spectra": _spectra,
@@ -76,6 +82,7 @@ ANALYSES: dict[str, Callable[[], type[AnalysisWindow]]] = {
     "analyse-dynamics": _dynamics,
     "analyse-derivatives": _derivatives,
     "analyse-compression": _compression,
+    "analyse-compare": _compare,
 }
 
 

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from dinr_studio.experiments.repeat import of_command
 from dinr_studio.stages import Stage, Stages
 from dinr_studio.training.run import Run
 from dinr_studio.ui.analysis.saving import save_figure_of, save_table_of
@@ -253,7 +254,8 @@ class AnalysisWindow(QWidget):
             self._work = None
             if self.state.property("role") != "fault":
                 self.say(f"Done in {seconds_in_words(time.perf_counter() - self._began)}.")
-                log.info("%s: done; %s", self.title, self.command() or "no command")
+                command = self.command()
+                log.info("%s: done; %s", self.title, command or "no command", extra={"repeat": of_command(command)})
             self.follow()
 
     def say(self, sentence: str, role: str = "quiet") -> None:

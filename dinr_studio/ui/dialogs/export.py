@@ -283,6 +283,12 @@ class ExportDialog(QDialog):
         times = self.times.text().strip()
         return {**self.resolution.choice(), "box": self._box(), **({"times": times} if times else {})}
 
+    def told(self) -> dict[str, Any]:
+        """What else was chosen, as the command that repeats the export is told it."""
+        usual = self.compression.currentIndex() <= 0
+        compression = "" if usual else self.compression.currentText()
+        return {"dtype": self.dtype.currentText(), "compression": compression, "stack": self.stack.isChecked()}
+
     def _header(self, grid: Grid) -> VolumeHeader:
         run = self._run
         dtype = np.dtype(self.dtype.currentText() or "float32")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Slot
 from PySide6.QtWidgets import (
@@ -240,6 +241,16 @@ class MeshDialog(QDialog):
         """Stops measuring first."""
         self.timing.stop()
         super().done(result)
+
+    def told(self) -> dict[str, Any]:
+        """What was chosen, as the command that repeats it is told it."""
+        frame = self.frame.value() - 1 if self._frames > 1 else None
+        return {
+            "target": {"factor": (self.factor.value(),)},
+            "level": self.level_value,
+            "channel": self._channel,
+            "frame": frame,
+        }
 
     def job(self) -> ExportJob:
         """The mesh as chosen, not yet begun."""

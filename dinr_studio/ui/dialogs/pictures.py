@@ -11,6 +11,7 @@ from PySide6.QtCore import QBuffer, QIODevice, QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QWidget
 
+from dinr_studio.experiments.repeat import Repeat, slicing
 from dinr_studio.ui.dialogs.figure import Part, figure, figure_size, open_tiles, parts, sharpen
 from dinr_studio.ui.dialogs.paper import PAPER, Colours
 from dinr_studio.ui.dialogs.place import PlaceRow
@@ -154,5 +155,20 @@ def save_picture(window: MainWindow, slices: Slices, folder: Path) -> None:
     """Asks, then draws and writes."""
     dialog = PictureDialog(slices, folder, window)
     if dialog.exec():
-        window.jobs.start(dialog.job())
+        job = dialog.job()
+        job.repeat = _repeat(window, slices, job.path)
+        window.jobs.start(job)
     dialog.deleteLater()
+
+
+def _repeat(window: MainWindow, slices: Slices, path: Path) -> Repeat | None:
+    """The command that draws the first slice shown beside its data and residual; None without a run."""
+    studio = window.studio
+    planes = [pane.plane for pane in slices.shown if pane.plane is not None]
+    if studio.run_path is None or studio.field is None or studio.volume is None or not planes:
+        return None
+    grid, plane = studio.volume.grid, planes[0]
+    across = [axis for axis in grid.spatial if axis not in (plane.rows, plane.columns)]
+    axis, index = (grid.axes[across[-1]], round(plane.at[across[-1]])) if across else (None, None)
+    channel = studio.channel if isinstance(studio.channel, int) else 0
+    return slicing(str(studio.run_path), str(path), axis=axis, index=index, channel=channel)

@@ -58,6 +58,9 @@ class RunsTab(QWidget):
     resume_asked = Signal(str)
     compare_asked = Signal(str)
     overlay_changed = Signal(tuple)
+    beside_asked = Signal(tuple)
+    report_asked = Signal()
+    listed = Signal()
     failed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -84,8 +87,10 @@ class RunsTab(QWidget):
         for name, tip, slot in (
             ("Open", "Open the run with the data that it was fitted to", self._on_open),
             ("Resume", "Go on with a run that was stopped", self._on_resume),
-            ("Compare", "Show this run as 'Other run' in the slices' wipe", self._on_compare),
+            ("Wipe", "Show this run as 'Other run' in the slices' wipe", self._on_compare),
             ("Overlay", "Draw the selected runs' curves in the plots", self._on_overlay),
+            ("Compare …", "Put the selected runs beside each other: settings, scores, differences", self._on_beside),
+            ("Report …", "Write up the selected runs as HTML or PDF", self.report_asked),
             ("Rename …", "Give the run file another name", self._on_rename),
             ("Delete …", "Delete the run file", self._on_delete),
         ):
@@ -136,6 +141,7 @@ class RunsTab(QWidget):
                 self.table.selectRow(row)
         self.table.setSortingEnabled(True)
         self._on_selected()
+        self.listed.emit()
 
     @Slot()
     def _on_ended(self) -> None:
@@ -156,7 +162,10 @@ class RunsTab(QWidget):
     def _on_selected(self) -> None:
         chosen = self.selected()
         one = len(chosen) == 1 and not chosen[0].fault and chosen[0].path != self.busy
-        for name in ("Open", "Compare", "Rename"):
+        sound = [entry for entry in chosen if not entry.fault and entry.path != self.busy]
+        self.buttons["Compare"].setEnabled(len(sound) > 1)
+        self.buttons["Report"].setEnabled(bool(sound))
+        for name in ("Open", "Wipe", "Rename"):
             self.buttons[name].setEnabled(one)
         self.buttons["Resume"].setEnabled(one and not chosen[0].finished and self.busy is None)
         self.buttons["Overlay"].setEnabled(any(not entry.fault for entry in chosen))
@@ -183,6 +192,10 @@ class RunsTab(QWidget):
     @Slot()
     def _on_compare(self) -> None:
         self.compare_asked.emit(str(self.selected()[0].path))
+
+    @Slot()
+    def _on_beside(self) -> None:
+        self.beside_asked.emit(tuple(str(entry.path) for entry in self.selected() if not entry.fault))
 
     @Slot()
     def _on_overlay(self) -> None:

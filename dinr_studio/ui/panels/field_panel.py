@@ -153,6 +153,15 @@ class FieldPanel(QWidget):
         """Preset, family and changes by hand, to be restored another time."""
         return dict(self._chosen)
 
+    @property
+    def usual(self) -> FitConfig | None:
+        """What the shell's `fit` would have of itself where it is told only settings that differ; None: tell all.
+
+        A held-out share that was named, though it is the preset's own, changes what the preset derives.
+        """
+        base, share = self._base, self._chosen["changes"].get("held_out_share")
+        return None if base is None or share == base.training.held_out_share else base
+
     def _push(self, chosen: Mapping[str, Any]) -> None:
         self.undo.push(SettingsEdit(self.apply, self._chosen, chosen))
 

@@ -67,16 +67,11 @@ class SweepWindow(AnalysisWindow):
         self.seeds = whole_number("Seeds", "Runs of each combination; their spread is shown", 1, 1, 100)
         self.preset = choice("Preset", "Where all other settings come from", {name: name for name in PRESET_TIPS})
         self.preset.setCurrentText("quick")
-        self.changes = QLineEdit()
-        self.changes.setAccessibleName("Settings of all runs")
-        self.changes.setPlaceholderText("width=32, batch=4096")
-        self.changes.setToolTip("Settings that all runs share, as NAME=VALUE with commas between them")
+        self.changes = _settings_line()
         self.measures = Ticks("What else to measure", MEASURES)
         processors = os.cpu_count() or 1
         self.processes = whole_number("Processes", "Runs made at once, each with its threads", 1, 1, processors)
-        self.keep = QCheckBox("&Keep a run file of each run")
-        self.keep.setAccessibleName("Keep a run file of each run")
-        self.keep.setToolTip("Kept runs can be opened from the table")
+        self.keep = _keep_box()
         self.folder = FolderRow()
         self.folder.resume_asked.connect(self.resume_from)
         self.recipe.currentIndexChanged.connect(self._on_recipe)
@@ -266,6 +261,21 @@ class SweepWindow(AnalysisWindow):
     def command(self) -> str:
         """The command that the last run is."""
         return shell_command("sweep", *self._words) if self._words else ""
+
+
+def _settings_line() -> QLineEdit:
+    line = QLineEdit()
+    line.setAccessibleName("Settings of all runs")
+    line.setPlaceholderText("width=32, batch=4096")
+    line.setToolTip("Settings that all runs share, as NAME=VALUE with commas between them")
+    return line
+
+
+def _keep_box() -> QCheckBox:
+    box = QCheckBox("&Keep a run file of each run")
+    box.setAccessibleName("Keep a run file of each run")
+    box.setToolTip("Kept runs can be opened from the table")
+    return box
 
 
 def _stack(above: list[QWidget], below: QWidget) -> QWidget:

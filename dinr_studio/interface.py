@@ -196,6 +196,24 @@ class Field:
         shape = places.shape[:-1]
         return values.reshape(shape if self.run.channels == 1 else (*shape, self.run.channels))
 
+    def gradient(self, points: ArrayLike) -> NDArray[np.float64]:
+        """The exact gradient at positions (..., axes): (..., axes of space), with channels before these where several.
+
+        In the value's unit per unit of length, along z, y, x; where a volume lies turned, along those of space.
+        """
+        components = self.derived("gradient", points)
+        several = (self.run.channels, -1) if self.run.channels > 1 else (-1,)
+        return components.reshape(*components.shape[:-1], *several)
+
+    def derived(self, quantity: str, points: ArrayLike) -> NDArray[np.float64]:
+        """A quantity that is derived of the field, such as `laplacian` or `curl`, at positions: (..., components)."""
+        from dinr_studio.sampling.derivatives import quantity_field
+        from dinr_studio.sampling.evaluate import values_at
+
+        places = self._places(points)
+        found = quantity_field(self._on_grid, quantity)
+        return values_at(found, places.reshape(-1, places.shape[-1])).reshape(*places.shape[:-1], -1)
+
     def _places(self, points: ArrayLike) -> NDArray[np.float64]:
         try:
             places = np.asarray(points, dtype=np.float64)

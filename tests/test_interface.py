@@ -77,6 +77,15 @@ def test_a_field_of_several_channels_has_a_value_of_each(make_grid):
     assert fitted([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]).shape == (3, 2)
 
 
+def test_the_gradient_is_that_of_finite_differences_in_physical_units(field):
+    points = np.array([[4.0, 8.0, 6.0], [7.0, 5.0, 9.0]])
+    step = 1e-2
+    differences = [(field(points + step * e) - field(points - step * e)) / (2 * step) for e in np.eye(3)]
+    np.testing.assert_allclose(field.gradient(points), np.stack(differences, axis=-1), rtol=1e-2, atol=1e-3)
+    assert field.gradient(points[0]).shape == (3,)
+    assert field.derived("laplacian", points).shape == (2, 1)
+
+
 @pytest.mark.parametrize("points", [[[1.0, 2.0]], 5.0, [[np.nan, 1, 2]], "here"])
 def test_positions_that_are_none_are_refused(field, points):
     with pytest.raises(ConfigError, match=r"give finite numbers \(\.\.\., 3\), in the order z, y, x"):

@@ -38,14 +38,14 @@ class VolumeRequest:
     changes: dict[str, Any]
 
 
-def wish_of(bits: str | None, target_psnr: float | None, ratio: float | None) -> Wish:
+def wish_of(bits: str | None, target_psnr: float | None, ratio: float | None, finetune: float | None) -> Wish:
     """What the options ask for; ConfigError where that is not understood."""
     from dinr_studio.experiments.compression import Wish
     from dinr_studio.experiments.quantising import ALLOWED
 
     if bits not in (None, AUTO) and not bits.isdecimal():
         raise ConfigError(f"--bits is {bits!r}; {ALLOWED} are allowed.")
-    return Wish(None if bits in (None, AUTO) else int(bits), target_psnr, ratio)
+    return Wish(None if bits in (None, AUTO) else int(bits), target_psnr, ratio, finetune=finetune or 0.0)
 
 
 def compress_run(run_path: Path, output: Path, wish: Wish, data: str | None, *, force: bool) -> dict[str, Any]:

@@ -40,6 +40,9 @@ def compress(
     ratio: Annotated[
         float | None, typer.Option(help="Raw values' bytes over the small file's, at least, such as 100.")
     ] = None,
+    finetune: Annotated[
+        str | None, typer.Option(help="Time of training on with rounded weights, as 20s: better at few bits.")
+    ] = None,
     time_limit: Annotated[str | None, typer.Option(help="Time of the fit to a volume, as 60s (default) or 5m.")] = None,
     family: Annotated[str | None, typer.Option(help="Of the field fitted to a volume; dinr-siren by default.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting of that fit, as NAME=VALUE.")] = None,
@@ -59,7 +62,7 @@ def compress(
     from dinr_studio.cli import compressing
     from dinr_studio.errors import ConfigError
 
-    wish = compressing.wish_of(bits, target_psnr, ratio)
+    wish = compressing.wish_of(bits, target_psnr, ratio, values.seconds(finetune))
     options = open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, None, None)
     if source.lower().endswith(".dinr"):
         if time_limit is not None or family is not None or settings or options:

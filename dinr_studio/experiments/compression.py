@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from dinr_studio.errors import ConfigError, RunFileError
-from dinr_studio.experiments.quantising import Candidate, Quantiser
-from dinr_studio.experiments.steps import Steps
+from dinr_studio.experiments.finetuning import finetuned
+from dinr_studio.experiments.quantising import FLOATS, Candidate, Quantiser
+from dinr_studio.experiments.steps import Steps, part
 from dinr_studio.experiments.yardstick import MOST_SEARCHED, Yardstick, raw_bytes, stored_bytes, yardstick
 from dinr_studio.sampling.evaluate import values_at_indices
 from dinr_studio.stages import Stage
@@ -24,6 +25,7 @@ from dinr_studio.training.small_file import write_small
 from dinr_studio.volume import Volume
 
 LOSS = 0.1  # dB that storing weights in few bits may cost by default
+ROOM = 0.985  # of the bytes that a ratio allows: finetuned weights may take some more
 UNKNOWN = 1e-3  # mean squared error, in network units, that a search begins with where none is known
 CPU = torch.device("cpu")
 
@@ -33,13 +35,15 @@ class Wish:
     """How small. bits: of each weight, None as few as the others allow; at most one of the others is given.
 
     target_psnr: the least PSNR in dB; ratio: of the raw values' bytes to those of the whole small file, at least.
-    loss: dB that may be lost where neither is given.
+    loss: dB that may be lost where neither is given. finetune: seconds of training on with rounded weights, kept where
+    that helps and the ratio stays.
     """
 
     bits: int | None = None
     target_psnr: float | None = None
     ratio: float | None = None
     loss: float = LOSS
+    finetune: float = 0.0
 
     def __post_init__(self) -> None:
         given = [name for name in ("bits", "target_psnr", "ratio") if getattr(self, name) is not None]
@@ -47,6 +51,8 @@ class Wish:
             raise ConfigError(f"{' and '.join(given)} contradict each other; give one of them.")
         if self.ratio is not None and not 1 <= self.ratio <= 1e9:
             raise ConfigError(f"The ratio is {self.ratio:g}; give a number of at least 1.")
+        if self.finetune < 0 or (self.finetune and self.bits in FLOATS):
+            raise ConfigError("Floats of 32 or 16 bits have nothing to finetune; choose fewer bits, or leave it out.")
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,8 @@ def compress(run: Run, path: Path, wish: Wish, volume: Volume | None, *, force: 
     quantiser, judges = Quantiser(run), _judges(run, volume)
     yield Stage(0.2, "choosing the bits of the weights")
     chosen = quantiser.in_bits(wish.bits) if wish.bits else _searched(quantiser, judges, wish, volume)
+    if wish.finetune:
+        chosen = yield from part(_better(quantiser.run, chosen, judges, wish, volume), 0.3, 0.5)
     yield Stage(0.5, "evaluating the field")
     before = None if judges.data is None else judges.data.psnr(field_of(run, CPU))
     yield Stage(0.7, "evaluating the field of the small file")
@@ -150,6 +158,16 @@ def compress(run: Run, path: Path, wish: Wish, volume: Volume | None, *, force: 
         whole=judges.data is not None and judges.data.whole,
         seconds=time.perf_counter() - began,
     )
+
+
+def _better(run: Run, chosen: Candidate, judges: _Judges, wish: Wish, volume: Volume | None) -> Steps[Candidate]:
+    """The candidate after training with rounded weights, or as it was where that is no better or no longer fits."""
+    if volume is None or judges.some is None:
+        raise ConfigError("Without the data there is nothing to finetune on; give it with --data FILE.")
+    trained = yield from finetuned(run, chosen, volume, wish.finetune)
+    if wish.ratio is not None and trained.size > _raw(run, volume)[0] / wish.ratio:
+        return chosen
+    return max(chosen, trained, key=lambda one: judges.some.psnr(field_of(one.run, CPU)) if judges.some else 0.0)
 
 
 def check_decoded(path: Path, chosen: Candidate) -> None:
@@ -184,7 +202,7 @@ def _searched(quantiser: Quantiser, judges: _Judges, wish: Wish, volume: Volume 
     error = judges.error()
     start = quantiser.noise_for(wish.loss, error)
     if wish.ratio is not None:
-        most = _raw(judges.run, volume)[0] / wish.ratio
+        most = _raw(judges.run, volume)[0] / wish.ratio * (ROOM if wish.finetune else 1.0)
         return quantiser.finest(lambda candidate: candidate.size <= most, start)
     judge, goal = _goal(judges, wish)
     return quantiser.coarsest(lambda candidate: judge.psnr(field_of(candidate.run, CPU)) >= goal, start)

@@ -73,6 +73,11 @@ class Quantiser:
         check_fitted(run)
         self._run, self._weights = kept_weights(run)
 
+    @property
+    def run(self) -> Run:
+        """The run with its weights before they are stored in less."""
+        return self._run
+
     def in_bits(self, bits: int) -> Candidate:
         """The weights as floats of 32 or 16 bits, or with each row's greatest one in fewer; ConfigError for others."""
         if bits not in FLOATS and not FEWEST_BITS <= bits <= MOST_BITS:

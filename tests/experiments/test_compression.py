@@ -105,6 +105,17 @@ def test_without_the_data_the_field_itself_is_what_is_compared_with(run, volume,
         compressed(run.updated(scores={}), tmp_path / "a.dinr", Wish(), None)
 
 
+def test_training_on_with_rounded_weights_gains_at_few_bits_and_keeps_the_ratio(run, volume, tmp_path):
+    plain = compressed(run, tmp_path / "a.dinr", Wish(ratio=5.2), volume)
+    trained = compressed(run, tmp_path / "b.dinr", Wish(ratio=5.2, finetune=1.5), volume)
+    assert trained.ratio >= 5.2
+    assert trained.psnr > plain.psnr + 0.3
+    rows = [compressed(run, tmp_path / "c.dinr", Wish(bits=4, finetune=seconds), volume) for seconds in (0, 0.7)]
+    assert rows[1].psnr > rows[0].psnr + 0.3
+    with pytest.raises(ConfigError, match="--data"):
+        compressed(run, tmp_path / "d.dinr", Wish(bits=4, finetune=1.0), None)
+
+
 def test_steps_by_sensitivity_take_fewer_bytes_for_an_error_than_equal_bits(run, volume, tmp_path):
     rows = compressed(run, tmp_path / "a.dinr", Wish(bits=5), volume)
     steps = compressed(run, tmp_path / "b.dinr", Wish(target_psnr=rows.psnr), volume)
@@ -142,7 +153,12 @@ def test_a_file_that_does_not_give_back_what_was_judged_is_told(run, volume, tmp
 
 @pytest.mark.parametrize(
     ("wish", "words"),
-    [({"bits": 8, "ratio": 10}, "contradict"), ({"ratio": 0.5}, "at least 1"), ({"ratio": math.nan}, "at least 1")],
+    [
+        ({"bits": 8, "ratio": 10}, "contradict"),
+        ({"ratio": 0.5}, "at least 1"),
+        ({"bits": 16, "finetune": 1.0}, "nothing to finetune"),
+        ({"ratio": math.nan}, "at least 1"),
+    ],
 )
 def test_wishes_that_make_no_sense_are_refused(wish, words):
     with pytest.raises(ConfigError, match=words):

@@ -122,6 +122,20 @@ def _print_kernels(study: KernelStudy) -> None:
         "rank: participation ratio (sum l)^2 / sum l^2; entropy: exp of the entropy of l / sum l; condition: largest "
         "over smallest eigenvalue, which counts as no less than 1e-07 of the largest (32 bits)."
     )
+    if study.forecast is None:
+        typer.echo(f"No forecast of training: {study.no_forecast}")
+        return
+    found = study.forecast
+    typer.echo(
+        "Forecast of training by the kernel at its start, if that stayed and training were a gradient flow, with the "
+        f"time set by the training loss of {found.loss:.4g} (mean squares, normalised units):"
+    )
+    unit = f"frequency (1/{found.unit or 'voxel unit'})"
+    for title, bands in (("direction", found.directions), (unit, found.frequencies)):
+        typer.echo(f"{title:>26}{'at the start':>14}{'forecast':>12}{'measured':>12}" if bands else "", nl=bool(bands))
+        for band in bands:
+            place = f"{band.low:.4g} to {band.high:.4g}"
+            typer.echo(f"{place:>26}{band.before:>14.3g}{band.forecast:>12.3g}{band.measured:>12.3g}")
 
 
 def _print_jacobians(study: JacobianStudy) -> None:

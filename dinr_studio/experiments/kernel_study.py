@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from dinr_studio.analysis.kernel_spectrum import FLOOR, KernelSpectrum, kernel_modes
 from dinr_studio.config import STEPS, FieldConfig, changed
-from dinr_studio.errors import ConfigError
-from dinr_studio.experiments.kernel_places import Places, places_of
+from dinr_studio.coordinates import TIME_AXIS
+from dinr_studio.errors import ConfigError, DinrError
+from dinr_studio.experiments.kernel_forecast import Forecast, forecast
+from dinr_studio.experiments.kernel_places import Places, physical_spacing, places_of
 from dinr_studio.experiments.latent_probe import Data, trained_weights
 from dinr_studio.fields.build import Field, build_field, load_field
 from dinr_studio.fields.equal import static_twin
@@ -68,7 +70,7 @@ class KernelStudy:
     """What was seen of a run's kernel at some places.
 
     now: of the run's weights; start: of the weights it began with; static, static_trained: of the twin without
-    dynamics at its start and after training, where asked for.
+    dynamics at its start and after training, where asked for. no_forecast: why there is none.
     """
 
     places: Places
@@ -76,6 +78,8 @@ class KernelStudy:
     start: Measured
     static: Measured | None = None
     static_trained: Measured | None = None
+    forecast: Forecast | None = None
+    no_forecast: str = ""
 
     @property
     def all(self) -> tuple[Measured, ...]:
@@ -91,6 +95,8 @@ class KernelStudy:
             "relative_floor": FLOOR,
             "start": self.start.as_dict(),
         }
+        described["forecast"] = None if self.forecast is None else self.forecast.as_dict()
+        described["no_forecast"] = self.no_forecast
         if self.static is not None:
             described["static"] = self.static.as_dict()
         if self.static_trained is not None:
@@ -108,17 +114,19 @@ def study_kernel(run: Run, wish: KernelWish, data: Data) -> Stages:
     x = torch.from_numpy(places.network(run))
     twin = _twin_of(run) if wish.against == "static" else None
     parts = 2 if twin is None else 3 if not wish.train_twin else 5
-    now = yield from _measured("field", _field(run), x, 0, parts)
-    start = yield from _measured("field at its start", _begun(run, _config_of(run)), x, 1, parts)
+    now, _ = yield from _measured("field", _field(run), x, 0, parts)
+    start, modes = yield from _measured("field at its start", _begun(run, _config_of(run)), x, 1, parts)
     static = trained = None
     if twin is not None:
-        static = yield from _measured("static twin at its start", _begun(run, twin), x, 2, parts)
+        static, _ = yield from _measured("static twin at its start", _begun(run, twin), x, 2, parts)
         if wish.train_twin:
             training = trained_weights(run, twin, data, wish.train_twin, seed=run.config.training.seed, doing=TRAINING)
             weights = yield from within(training, 3 / parts, 4 / parts)
             field = load_field(twin, len(run.grid.shape), run.channels, weights)
-            trained = yield from _measured("static twin, trained", field, x, 4, parts)
-    yield Stage(1.0, "done", KernelStudy(places, now, start, static, trained))
+            trained, _ = yield from _measured("static twin, trained", field, x, 4, parts)
+    yield Stage(
+        1.0, "done", KernelStudy(places, now, start, static, trained, *_forecast(run, places, start, modes, data))
+    )
 
 
 def _check(run: Run, wish: KernelWish) -> None:
@@ -150,8 +158,10 @@ def _twin_of(run: Run) -> FieldConfig:
     return static_twin(run.config.field, len(run.grid.shape), run.channels)
 
 
-def _measured(name: str, field: Field, x: torch.Tensor, place: int, places: int) -> Generator[Stage, None, Measured]:
-    """Takes one kernel, telling how far it is of all."""
+def _measured(
+    name: str, field: Field, x: torch.Tensor, place: int, places: int
+) -> Generator[Stage, None, tuple[Measured, NDArray[np.float64]]]:
+    """Takes one kernel, telling how far it is of all; with all its eigenvectors as rows."""
     started = time.perf_counter()
     parts = kernel_in_parts(field, x)
     while True:
@@ -162,7 +172,36 @@ def _measured(name: str, field: Field, x: torch.Tensor, place: int, places: int)
             break
         yield Stage((place + share) / places, f"kernel of the {name}")
     spectrum, modes = kernel_modes(kernel.numpy())
-    modes = modes[:KEPT_MODES].copy()
-    modes.flags.writeable = False
+    leading = modes[:KEPT_MODES].copy()
+    leading.flags.writeable = False
     parameters = sum(parameter.numel() for parameter in field.parameters())
-    return Measured(name, spectrum, modes, parameters, field.config.width, time.perf_counter() - started)
+    measured = Measured(name, spectrum, leading, parameters, field.config.width, time.perf_counter() - started)
+    return measured, modes
+
+
+def _forecast(
+    run: Run, places: Places, start: Measured, modes: NDArray[np.float64], data: Data
+) -> tuple[Forecast | None, str]:
+    """Of training, from the kernel at its start; or why there is none."""
+    if run.scattered:
+        return None, "The run was fitted to scattered samples, which lie on no voxels."
+    try:
+        volume = data()
+    except DinrError as error:
+        return None, str(error)
+    if volume is None or volume.is_stored or volume.grid.shape != run.grid.shape:
+        return None, "The data is not in memory, or is another part than was fitted."
+    at = tuple(places.index.T)
+    if volume.missing is not None and bool(volume.missing[at].any()):
+        return None, "Some of the points have no value; choose others."
+    target, x = run.normalisation.to_network(volume.values[at]), torch.from_numpy(places.network(run))
+    with torch.no_grad():
+        fields = _begun(run, _config_of(run)), _field(run)
+        residuals = [(field(x).numpy() - target).astype(np.float64) for field in fields]
+    losses = run.history.columns.get("data_loss", np.empty(0))
+    known = losses[np.isfinite(losses)]
+    loss = float(known[-1]) if len(known) else float(np.square(residuals[1]).mean())
+    grid: dict[str, Any] = {}
+    if places.shape and TIME_AXIS not in run.grid.axes and len(set(run.grid.units)) == 1:
+        grid = {"shape": places.shape, "spacing": physical_spacing(places, run.grid), "unit": run.grid.units[0]}
+    return forecast(start.spectrum, modes, residuals[0], residuals[1], loss, **grid), ""

@@ -50,6 +50,7 @@ def test_ntk_in_words_names_both_ranks_and_the_floor(run_file, shell):
     assert "20 points (held-out)" in out
     assert "participation ratio" in out
     assert "1e-07 of the largest" in out
+    assert "Forecast of training" in out
 
 
 def test_a_figure_that_cannot_be_written_is_told_before_the_work(run_file, shell, tmp_path):

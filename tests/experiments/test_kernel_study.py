@@ -105,3 +105,12 @@ def test_its_figure_names_every_kernel_and_its_floor(run, tmp_path):
     written = (tmp_path / "kernel.svg").read_text()
     for text in ("static twin at its start", "field at its start", "cumulative share", "mode 8", "floor of 32 bits"):
         assert text in written
+
+
+def test_a_study_with_data_forecasts_training_from_its_start(run, volume):
+    found = study(run, volume)
+    assert found.forecast.loss == pytest.approx(run.history.columns["data_loss"][-1])
+    assert sum(band.forecast for band in found.forecast.directions) == pytest.approx(found.forecast.loss, rel=1e-6)
+    assert len(found.forecast.frequencies) > 1
+    assert found.forecast.unit == "nm"
+    assert "not in memory" in study(run).no_forecast

@@ -81,6 +81,7 @@ def test_the_kernel_of_the_open_run_is_that_of_the_core(kernel, qtbot):
     assert set(kernel.spectrum.curves) == {"field", "field at its start", "static twin at its start"}
     assert kernel.measures.item(0, 0).text() == f"{expected.now.spectrum.effective_rank:.4g}"
     assert kernel.modes.count == 12
+    assert set(kernel.forecast.curves) == {"at the start", "forecast", "measured"}
 
 
 def test_its_table_and_figure_are_saved_and_its_command_is_copied(kernel, qtbot, tmp_path, in_dialog):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from dinr_studio.experiments.figures.style import COLOURS, figure_style, new_fig
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from dinr_studio.experiments.kernel_forecast import Forecast
     from dinr_studio.experiments.kernel_study import KernelStudy
 
 PICTURES = 8
@@ -23,7 +24,7 @@ def kernel_figure(study: KernelStudy) -> Figure:
         pictured = study.places.pictured
         figure = new_figure(7.2, 4.4 if pictured else 2.6)
         rows = figure.add_gridspec(2 if pictured else 1, 1, height_ratios=[1.5, 1.0] if pictured else [1.0])
-        plots = rows[0].subgridspec(1, 2)
+        plots = rows[0].subgridspec(1, 2 if study.forecast is None else 3)
         spectrum = figure.add_subplot(plots[0], xlabel="index i", ylabel="eigenvalue")
         share = figure.add_subplot(plots[1], xlabel="index i", ylabel="cumulative share of the trace")
         for one, colour in zip(study.all, COLOURS, strict=False):
@@ -38,6 +39,8 @@ def kernel_figure(study: KernelStudy) -> Figure:
         spectrum.set_title(f"{study.places.count} points; dotted: floor of 32 bits, {FLOOR:g} of the largest")
         spectrum.legend()
         share.set_ylim(0, 1.02)
+        if study.forecast is not None:
+            _draw_forecast(figure.add_subplot(plots[2]), study.forecast)
         if pictured:
             cells = rows[1].subgridspec(1, PICTURES)
             for i, mode in enumerate(study.now.modes[:PICTURES]):
@@ -46,3 +49,17 @@ def kernel_figure(study: KernelStudy) -> Figure:
                 axes = figure.add_subplot(cells[i], xticks=[], yticks=[], title=f"mode {i + 1}")
                 axes.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     return figure
+
+
+def _draw_forecast(axes: Any, forecast: Forecast) -> None:
+    """Errors by band: at the start, as the kernel at the start forecasts them, and as measured."""
+    title, bands = forecast.shown
+    middles = [(band.low + band.high) / 2 for band in bands]
+    for name, colour, values in (
+        ("at the start", COLOURS[4], [band.before for band in bands]),
+        ("forecast", COLOURS[1], [band.forecast for band in bands]),
+        ("measured", COLOURS[0], [band.measured for band in bands]),
+    ):
+        axes.semilogy(middles, values, "o-", color=colour, label=name)
+    axes.set(xlabel=title, ylabel="mean squared error", title="forecast by the kernel at the start")
+    axes.legend()

@@ -26,6 +26,7 @@ from dinr_studio.ui.monitor.plots import Plot
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from dinr_studio.experiments.kernel_forecast import Forecast
     from dinr_studio.experiments.kernel_study import KernelStudy
     from dinr_studio.io.csv_writing import Columns
 
@@ -78,13 +79,19 @@ class KernelWindow(AnalysisWindow):
         self.spectrum.getPlotItem().setLogMode(x=True, y=True)
         self.share = Plot("Cumulative share", "index", "share of the trace")
         self.share.getPlotItem().setLogMode(x=True, y=False)
+        self.forecast = Plot("Forecast of training", "frequency", "mean squared error")
+        self.forecast.getPlotItem().setLogMode(x=False, y=True)
+        self.forecast.setToolTip(
+            "Errors as the kernel at the start forecasts them, were it to stay and training a gradient flow, its time "
+            "set by the training loss; beside what was measured (normalised units)"
+        )
         self.modes, self.measures = PictureStrip("Leading eigenfunctions"), MeasureTable("Measures of the kernels")
         halves = QSplitter(Qt.Orientation.Vertical)
-        for pair in ((self.spectrum, self.share), (self.modes, self.measures)):
+        for pair in ((self.spectrum, self.share, self.forecast), (self.modes, self.measures)):
             row = QSplitter(Qt.Orientation.Horizontal)
             for widget in pair:
                 row.addWidget(widget)
-            row.setSizes([500, 400])
+            row.setSizes([500, 400, 400][: row.count()])
             halves.addWidget(row)
         halves.setSizes([340, 260])
         self.clear()
@@ -125,12 +132,23 @@ class KernelWindow(AnalysisWindow):
             self.modes.show_signed(pictures, [str(i + 1) for i in range(len(pictures))])
         else:
             self.modes.say("Eigenfunctions make pictures on an even sub-grid of two axes or more.")
+        if result.forecast is not None:
+            self._draw_forecast(result.forecast)
         rows = [*MEASURES, "parameters", "width", "seconds"]
         self.measures.show_measures(rows, {one.name: _cells(one) for one in result.all})
+
+    def _draw_forecast(self, forecast: Forecast) -> None:
+        title, bands = forecast.shown
+        self.forecast.getPlotItem().setLabel("bottom", title)
+        middles = [(band.low + band.high) / 2 for band in bands]
+        for name, colour in (("before", "violet"), ("forecast", "orange"), ("measured", "blue")):
+            values = [float(getattr(band, name)) for band in bands]
+            self.forecast.curve("at the start" if name == "before" else name, middles, values, colour, dots=True)
 
     def clear(self) -> None:
         """Shows nothing."""
         self._study = None
+        self.forecast.clear_all()
         self.spectrum.clear_all()
         self.share.clear_all()
         self.modes.say("The leading eigenfunctions come here.")

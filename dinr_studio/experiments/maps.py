@@ -125,7 +125,8 @@ def data_of(source: str, choice: Choice) -> Map:
 def read_pair(first: str, second: str | None, choice: Choice) -> Generator[float, None, tuple[Map, Map]]:
     """Two maps on one grid: of two files, or of a run and a file, or of two runs, or of a run and its own data.
 
-    A run beside a file is evaluated on the file's grid. Raises ConfigError or DataError where they have none in common.
+    A run beside a file of its own shape is compared voxel by voxel; beside another one it is evaluated at the file's
+    places. Raises ConfigError or DataError where they have none in common.
     """
     if second is None:
         if not is_run(first):
@@ -170,6 +171,10 @@ def _in_field(run: Run, at: Grid, choice: Choice) -> Grid:
     long = tuple(name for name, n in zip(own.axes, own.shape, strict=True) if n > 1)
     if long != at.axes:
         raise ConfigError(f"The field has the axes {', '.join(long)} and the map {', '.join(at.axes)}.")
+    squeezed = own.along([own.axes.index(name) for name in long])
+    if squeezed.shape == at.shape and np.allclose(squeezed.voxel_size, at.voxel_size, rtol=SAME_SIZE):
+        return own  # voxel by voxel, as two files are compared: half maps and their like often differ in origin alone
+    _check_within(squeezed, at)
     find = {name: i for i, name in enumerate(at.axes)}
 
     def merged(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -182,6 +187,20 @@ def _in_field(run: Run, at: Grid, choice: Choice) -> Grid:
         own.units,
         own.axes,
     )
+
+
+def _check_within(own: Grid, at: Grid) -> None:
+    """DataError where a map reaches beyond the box that a field was fitted in, where the field knows nothing."""
+    for axis, name in enumerate(own.axes):
+        low = own.origin[axis] - own.voxel_size[axis] / 2
+        high = low + own.extent[axis]
+        first = at.origin[axis] - at.voxel_size[axis] / 2
+        slack = max(own.voxel_size[axis], at.voxel_size[axis])
+        if first < low - slack or first + at.extent[axis] > high + slack:
+            raise DataError(
+                f"Along {name} the map reaches from {first:g} to {first + at.extent[axis]:g} {at.units[axis]} and the "
+                f"field from {low:g} to {high:g}; put the origin of one right, or compare maps of one shape."
+            )
 
 
 def _framed(volume: Volume, frame: int | None) -> Volume:

@@ -65,6 +65,25 @@ def test_fsc_of_a_run_is_against_its_own_data_or_a_file(shell, halves, run):
     assert own["unit"] == "angstrom"
 
 
+def test_a_file_of_the_fields_shape_is_compared_voxel_by_voxel_and_one_elsewhere_refused(shell, halves, run):
+    values = open_volume(halves / "a.mrc").values[..., 0]
+    for name, part, place in (("moved.mrc", values, 500.0), ("part.mrc", values[4:20, 4:20, 4:20], 8.0)):
+        with mrcfile.new(halves / name, part.copy(), overwrite=True) as file:
+            file.voxel_size = 2.0
+            file.header.origin = (place,) * 3
+    own, moved, part = (
+        json.loads(shell("fsc", run, halves / name, "--json")[1])["curves"]["unmasked"]
+        for name in ("a.mrc", "moved.mrc", "part.mrc")
+    )
+    np.testing.assert_allclose(moved, own, atol=1e-9)
+    assert part[1] > 0.7
+    with mrcfile.open(halves / "part.mrc", mode="r+") as file:
+        file.header.origin = (500.0,) * 3
+    status, _, err = shell("fsc", run, halves / "part.mrc")
+    assert status == 2
+    assert "put the origin of one right" in err
+
+
 def test_spectra_of_a_run_hold_data_field_residual_and_the_finer_field(shell, run, tmp_path):
     figure = tmp_path / "spectra.svg"
     status, out, _ = shell("spectra", run, "--factor", 2, "-o", figure, "--json")

@@ -36,8 +36,11 @@ def kernel_figure(study: KernelStudy) -> Figure:
         spectrum.axhline(study.now.spectrum.floor, color="grey", linewidth=0.8, linestyle=":")
         highest = max(float(one.spectrum.eigenvalues[0]) for one in study.all)
         spectrum.set_ylim(bottom=max(spectrum.get_ylim()[0], 0.1 * FLOOR * highest))  # below is rounding
-        spectrum.set_title(f"{study.places.count} points; dotted: floor of 32 bits, {FLOOR:g} of the largest")
-        spectrum.legend()
+        note = f"{study.places.count} points; dotted: floor of 32 bits, {FLOOR:g} of the largest eigenvalue"
+        if study.forecast is not None:
+            note += "; right: errors that the kernel at the start forecasts"
+        figure.suptitle(note, fontsize=8)
+        spectrum.legend(fontsize=5)
         share.set_ylim(0, 1.02)
         if study.forecast is not None:
             _draw_forecast(figure.add_subplot(plots[2]), study.forecast)
@@ -61,5 +64,5 @@ def _draw_forecast(axes: Any, forecast: Forecast) -> None:
         ("measured", COLOURS[0], [band.measured for band in bands]),
     ):
         axes.semilogy(middles, values, "o-", color=colour, label=name)
-    axes.set(xlabel=title, ylabel="mean squared error", title="forecast by the kernel at the start")
+    axes.set(xlabel=title, ylabel="mean squared error")
     axes.legend()

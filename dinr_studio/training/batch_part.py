@@ -11,10 +11,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dinr_studio.config import FitConfig
 from dinr_studio.fields.build import Field
+from dinr_studio.threads import usable_threads
 from dinr_studio.training.task import Source
 
 Gradient = list[Tensor | None]
+LEAST_PART = 256  # voxels that a thread takes of a batch: fewer are not worth its while
+
+
+def sharing_threads(config: FitConfig, device: torch.device, voxels: int) -> int:
+    """How many threads share so many voxels of a batch, or of what is judged, in a process that trains alone."""
+    if device.type != "cpu" or config.field.dropout:  # masks are drawn one after the other
+        return 1
+    return max(1, min(usable_threads(), -(-voxels // LEAST_PART)))
+
+
+def part_size(micro_batch: int, threads: int) -> int:
+    """Voxels that each thread runs at once: together no more than one thread alone would."""
+    return max(min(LEAST_PART, micro_batch), micro_batch // threads)
 
 
 class BatchPart(NamedTuple):

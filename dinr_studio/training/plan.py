@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from dinr_studio.errors import MemoryShort
 from dinr_studio.fields.build import Field, build_field, parameter_count
 from dinr_studio.fields.dinr import DinrField
 from dinr_studio.memory import available_bytes
+from dinr_studio.threads import side_by_side
+from dinr_studio.training.batch_part import part_size, sharing_threads
 from dinr_studio.training.device import (
     describe_device,
     effective_precision,
@@ -143,26 +146,37 @@ def saved_bytes(field: Field, axes: int, device: torch.device) -> int:
 def mean_rate(field: Field, config: FitConfig, axes: int, micro_batch: int, device: torch.device) -> float:
     """Coordinates per second of training over a whole run, in which the steps through latent time may grow."""
     if not (config.training.growing_steps and isinstance(field, DinrField)):
-        return _coordinates_per_second(field, axes, micro_batch, device)
+        return _coordinates_per_second(field, config, axes, micro_batch, device)
     seconds = 0.0
     for share, steps in growth(config.field.steps):
         field.steps = steps
-        seconds += share / _coordinates_per_second(field, axes, micro_batch, device)
+        seconds += share / _coordinates_per_second(field, config, axes, micro_batch, device)
     return 1 / seconds
 
 
-def _coordinates_per_second(field: Field, axes: int, micro_batch: int, device: torch.device) -> float:
-    """The median rate of a few training micro-batches; the first, which pays for set-up, is left out."""
+def _coordinates_per_second(
+    field: Field, config: FitConfig, axes: int, micro_batch: int, device: torch.device
+) -> float:
+    """The median rate of a few training micro-batches; the first, which pays for set-up, is left out.
+
+    They are shared by threads as in a fit.
+    """
+    threads = sharing_threads(config, device, config.training.batch)
+    size = part_size(micro_batch, threads)
     generator = np.random.default_rng(0)
-    x = torch.from_numpy(generator.uniform(-1, 1, (micro_batch, axes)).astype(np.float32)).to(device)
+    x = torch.from_numpy(generator.uniform(-1, 1, (size, axes)).astype(np.float32)).to(device)
     seconds = []
     for _ in range(PROBE_REPEATS + 1):
         start = time.perf_counter()
-        _loss(field, x).backward()  # type: ignore[no-untyped-call]
+        side_by_side([partial(_gradient, field, x)] * threads)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - start)
-    return micro_batch / float(np.median(seconds[1:]))
+    return threads * size / float(np.median(seconds[1:]))
+
+
+def _gradient(field: Field, x: torch.Tensor) -> None:
+    torch.autograd.grad(_loss(field, x), list(field.parameters()), allow_unused=True)
 
 
 def _loss(field: Field, x: torch.Tensor) -> torch.Tensor:

@@ -17,8 +17,8 @@ from dinr_studio.config import FitConfig
 from dinr_studio.errors import MemoryShort, TrainingDiverged
 from dinr_studio.fields.build import Field, build_field, frozen_weights
 from dinr_studio.fields.dinr import DinrField
-from dinr_studio.threads import one_thread, side_by_side, usable_threads
-from dinr_studio.training.batch_part import batch_part, root_mean_square, summed
+from dinr_studio.threads import one_thread, side_by_side
+from dinr_studio.training.batch_part import batch_part, part_size, root_mean_square, sharing_threads, summed
 from dinr_studio.training.device import effective_precision
 from dinr_studio.training.distributed import ALONE, Team
 from dinr_studio.training.means import Means
@@ -34,7 +34,6 @@ COLLAPSED = 0.95  # share of the variance that the loss stays above when a field
 COLLAPSE_STEPS = 300  # optimiser steps, and COLLAPSE_PROGRESS of the run, after which a collapse is looked for
 COLLAPSE_PROGRESS = 0.15
 EVALUATION_BATCH = 4096
-LEAST_PART = 256  # voxels that a thread takes of a batch: fewer are not worth its while
 
 Weights = dict[str, NDArray[Any]]
 
@@ -203,14 +202,11 @@ class Trainer:
         return {"data_loss": data_loss, "kinetic_energy": kinetic, "latent": latent}
 
     def _hands(self, voxels: int) -> int:
-        """How many threads share a batch: those of torch, where this is the only process and computes by itself."""
-        if self.team.size > 1 or self.device.type != "cpu" or self.config.field.dropout:  # masks come one by one
-            return 1
-        return min(usable_threads(), -(-voxels // LEAST_PART))
+        return 1 if self.team.size > 1 else sharing_threads(self.config, self.device, voxels)
 
     def _accumulated_side_by_side(self, voxels: NDArray[np.integer[Any]]) -> dict[str, float]:
         """As `_accumulated`, with the batch shared among threads, which together hold a micro-batch at a time."""
-        size = max(min(LEAST_PART, self.micro_batch), self.micro_batch // self.hands)
+        size = part_size(self.micro_batch, self.hands)
         works = [
             partial(batch_part, self.field, self.task.source, part, size, len(voxels), self.kinetic_weight, self._go_on)
             for part in np.array_split(voxels, self.hands)

@@ -45,6 +45,7 @@ SAMPLES = ("sample:turbulence-2d", "sample:turbulence-3d", "sample:emd-3001", "s
 FAMILIES = ("dinr-siren", "siren", "dinr-ffnet", "ffnet")
 TASKS = ("quarter", "half", "full", "noise10", "noise30")
 EDGE = {1: 4096, 2: 256, 3: 48, 4: 16}  # voxels along each axis of what is fitted, at most, by the number of axes
+SMALL_GRID = {"embedding": "hashgrid", "width": 32, "blocks": 1, "layers": 2, "micro_batch": 2048}
 JUDGED = 4000
 LOOKS = 12
 NAMES = ("file", "task", "family", "changes", "seed", "seconds", "score", "fit", "best_score", "steps", "parameters")
@@ -114,12 +115,11 @@ def classical(file, name):
 def trained(file, name, family, changes, seed, seconds):
     """One run: a row of results."""
     torch.set_num_threads(1)
-    base = preset_config("quick", opened(file), family, "cpu")
-    frequency = "omega_0" if family.endswith("siren") else "bandwidth"
+    base = preset_config("quick", opened(file), family, "cpu", embedding=changes.get("embedding"))
     changes_made = dict(changes)
     scale = changes_made.pop("frequency", 1.0)
     if scale != 1.0:
-        changes_made[frequency] = getattr(base.field, frequency) * scale
+        changes_made |= scaled(base.field, scale)
     task, clean, config = task_of(file, name, base)
     config = with_changes(
         config, {"time_limit": seconds, "max_epochs": 1_000_000, "seed": seed, "patience": 0, **changes_made}
@@ -150,9 +150,19 @@ def trained(file, name, family, changes, seed, seconds):
     return dict(zip(NAMES, (f"{value:.2f}" if isinstance(value, float) else value for value in row), strict=True))
 
 
-def plan(files, seeds):
+def scaled(field, scale):
+    """The setting that says how fine a field's embedding is, times a factor (octaves: a doubling each)."""
+    if field.embedding == "positional":
+        return {"octaves": max(1, field.octaves + round(np.log2(scale)))}
+    if field.embedding == "hashgrid":
+        return {"finest_resolution": tuple(max(1, round(n * scale)) for n in field.finest_resolution)}
+    name = "bandwidth" if field.embedding == "fourier" else "omega_0"
+    return {name: getattr(field, name) * scale}
+
+
+def plan(files, seeds, asked):
     """Every run of the study; questions in the order in which one answers the next, each for all files."""
-    for (task, family, changes), file in itertools.product(questions(), files):
+    for (task, family, changes), file in itertools.product(QUESTIONS[asked](), files):
         yield file, task, family, changes, seeds[0]
         if task == "quarter" and changes == chosen(family):
             for seed in seeds[1:]:
@@ -186,6 +196,27 @@ def questions():
         yield "quarter", family, {**chosen(family), "optimiser": optimiser, "learning_rate": rate}
 
 
+def embedding_questions():
+    """The embeddings of the paper's open question 2, with and without dynamics; a small network after a hash grid."""
+    for task, interpolation, families in (
+        ("full", "linear", ("siren", "ffnet", "dinr-ffnet")),
+        ("quarter", "smooth", ("siren", "dinr-ffnet")),
+    ):
+        for family in families:
+            yield task, family, {**chosen(family), "frequency": 1.0, **SMALL_GRID, "interpolation": interpolation}
+    for (task, frequency), (embedding, families) in itertools.product(
+        (("full", 1.0), ("quarter", 0.5)),
+        (("wire", ("siren", "dinr-siren")), ("positional", ("ffnet", "dinr-ffnet"))),
+    ):
+        for family in families:
+            yield task, family, {**chosen(family), "frequency": frequency, "embedding": embedding}
+    for (task, frequency), family in itertools.product((("full", 1.0), ("quarter", 0.5)), ("siren", "dinr-siren")):
+        yield task, family, {**chosen(family), "frequency": frequency}
+
+
+QUESTIONS = {"families": questions, "embeddings": embedding_questions}
+
+
 def key(file, task, family, changes, seed):
     said = ";".join(f"{name}={value}" for name, value in changes.items())
     return Path(file).name, task, family, said, str(seed)
@@ -209,7 +240,7 @@ def add(row):
         writer.writerow(row)
 
 
-def run(files, seconds, processes, seeds):
+def run(files, seconds, processes, seeds, asked):
     """Makes every run that is missing."""
     known = done()
     for file, task in itertools.product(files, TASKS):
@@ -217,7 +248,7 @@ def run(files, seconds, processes, seeds):
             for method, score in classical(file, task).items():
                 row = (Path(file).name, task, method, "", 0, 0, f"{score:.2f}", "", f"{score:.2f}", 0, 0)
                 add(dict(zip(NAMES, row, strict=True)))
-    jobs = {key(*job): job for job in plan(files, seeds)}
+    jobs = {key(*job): job for job in plan(files, seeds, asked)}
     missing = [job for name, job in jobs.items() if name not in known]
     print(f"{len(missing)} of {len(jobs)} runs to make, about {len(missing) * seconds / processes / 60:.0f} minutes")
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
@@ -274,13 +305,14 @@ def main():
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[3407, 1])
+    parser.add_argument("--questions", choices=QUESTIONS, default="families")
     arguments = parser.parse_args()
     if arguments.what == "table":
         table()
     elif arguments.what == "stability":
         stability()
     else:
-        run([*SAMPLES, *arguments.files], arguments.seconds, arguments.processes, arguments.seeds)
+        run([*SAMPLES, *arguments.files], arguments.seconds, arguments.processes, arguments.seeds, arguments.questions)
 
 
 if __name__ == "__main__":

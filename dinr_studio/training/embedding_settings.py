@@ -20,9 +20,11 @@ BANDWIDTH_PER_FREQUENCY = 0.5
 SCATTERED_OMEGA, LOWEST_SCATTERED_OMEGA = 3.5, 4.0  # the same for scattered samples
 NOISY_OMEGA = 0.4  # what omega_0 is multiplied by for noisy data, so that the field cannot follow the noise
 OCTAVES_OVER_RMS = 2.0  # frequency of the last octave over the data's root mean square one, at least
-CELLS_PER_VOXEL = 0.5  # of the hash grid's finest level, along each axis
+CELLS_PER_VOXEL = 1.0  # of the hash grid's finest level, along each axis
 NOISY_CELLS = 0.5  # what these are multiplied by for noisy data
 COARSEST = 8
+SPARSE = 0.9  # distance between samples of the whole grid over that of the trained ones below which few are trained on
+AFTER_A_GRID: dict[str, Any] = {"blocks": 1, "layers": 2}  # a network that has only to join what the levels say
 SMALLEST_TABLE, LARGEST_TABLE = 10, 19  # as powers of two
 
 Spacing = list[tuple[float, float]]
@@ -50,7 +52,8 @@ def embedding_settings(
         "omega_0": round(min(HIGHEST_OMEGA, max(lowest, omega)), 1),
         "bandwidth": bandwidth(spectrum, sparseness),
         "octaves": _octaves(spectrum, sparseness),
-        **_hash_grid(spacing, sparseness * (NOISY_CELLS if noisy else 1.0)),
+        **_hash_grid(spacing, NOISY_CELLS if noisy else 1.0),
+        "interpolation": "smooth" if sparseness < SPARSE else "linear",
     }
 
 
@@ -102,7 +105,7 @@ def embedding_reason(field: FieldConfig, spectrum: Spectrum | Variation, *, nois
     }[field.embedding]
     if field.embedding == "hashgrid":
         what = "samples" if isinstance(spectrum, Variation) else "voxels"
-        return f"{chosen}{lower}: cells of {1 / CELLS_PER_VOXEL:g} times the distance of the {what} trained on"
+        return f"{chosen}{lower}: cells of {1 / CELLS_PER_VOXEL:g} times the distance of the {what}"
     reason = (
         f"{chosen}: the data's root mean square frequency is {spectrum.rms_frequency:.1f} cycles per half of the "
         "longest edge"

@@ -26,17 +26,27 @@ from dinr_studio.coordinates import CoordinateMap, Scaling
 from dinr_studio.errors import ConfigError, DataError
 from dinr_studio.fields.presets import PAPER_FIELDS
 from dinr_studio.training.device import resolve_device
-from dinr_studio.training.embedding_settings import bandwidth, embedding_reason, embedding_settings
+from dinr_studio.training.embedding_settings import (
+    AFTER_A_GRID,
+    SPARSE,
+    bandwidth,
+    embedding_reason,
+    embedding_settings,
+)
 from dinr_studio.training.probe import SECONDS, probe
 from dinr_studio.volume import Volume
 
 SCATTERED_HELD_OUT, HELD_OUT_SHARES = 200, (0.02, 0.1)  # of these as many are held out, between two shares
 NOISY = 0.01  # share of white noise in the variance from which data counts as noisy
-SPARSE = 0.9  # distance between samples of the whole grid over that of the trained ones from which it is mentioned
 
 RATE = 0.02  # learning rate of Muon, for every family and width
-PROBED: tuple[Family, ...] = ("dinr-siren", "siren")
-CLEARLY = 0.3  # dB by which a static family must be better in a probe to be preferred to dynamics
+GRID_CONTENDER = "siren with a hash grid"
+PROBED: dict[str, tuple[Family, Embedding | None]] = {
+    "dinr-siren": ("dinr-siren", None),
+    "siren": ("siren", None),
+    GRID_CONTENDER: ("siren", "hashgrid"),
+}
+CLEARLY = 0.3  # dB by which a static field must be better in a probe to be preferred to dynamics
 STEPS = 1  # Euler steps: at equal seconds more of them scored less, see packaging/study.md
 
 
@@ -82,7 +92,7 @@ def auto(wish: Wish) -> FitConfig:
         wish,
         voxels=15_000_000 if on_cpu else 200_000_000,
         batch=batch,
-        micro_batch=1024 if on_cpu else batch,
+        **({"micro_batch": batch} if not on_cpu else {}),
         learning_rate=RATE * (0.5 if noisy else 1.0),
         held_out_share=0.05 if noisy else _held_out_share(volume),
         patience=20 if noisy else 0,
@@ -168,8 +178,8 @@ def preset_config(
 ) -> FitConfig:
     """The settings of a preset for a volume and a device; ConfigError where there is no such preset or family.
 
-    family: None takes the preset's own; `probe` (preset auto only) trains several for some seconds each and takes the
-    one that does best.
+    family: None takes the preset's own; `probe` (preset auto only) trains several, one of them with a hash grid, for
+    some seconds each and takes the one that does best.
     held_out_share: what will be held out at random, where it is known: sparser samples call for lower frequencies.
     embedding: None takes the family's own.
     """
@@ -187,22 +197,26 @@ def preset_config(
     kind = resolve_device(device).type
     if family == PROBE:
         by_hand = {"device": device} | ({} if held_out_share is None else {"held_out_share": held_out_share})
-        wishes = {name: Wish(volume, name, kind, held_out_share, chosen_embedding) for name in PROBED}
+        wishes = {
+            name: Wish(volume, own, kind, held_out_share, chosen_embedding or with_embedding)
+            for name, (own, with_embedding) in PROBED.items()
+            if not (chosen_embedding and with_embedding)
+        }
         return probed({name: auto(wish) for name, wish in wishes.items()}, volume, by_hand)
-    own: Family = "dinr-ffnet" if preset == "paper" else "dinr-siren"
-    chosen = next((known for known in FAMILIES if known == family), own)
+    usual: Family = "dinr-ffnet" if preset == "paper" else "dinr-siren"
+    chosen = next((known for known in FAMILIES if known == family), usual)
     return PRESETS[preset](Wish(volume, chosen, kind, held_out_share, chosen_embedding))
 
 
 def probed(configs: Mapping[str, FitConfig], volume: Volume, by_hand: Mapping[str, Any]) -> FitConfig:
-    """The settings whose family does best in a probe, with some set by hand; the first unless one is clearly better."""
+    """The settings that do best in a probe, with some set by hand; the first unless others are clearly better."""
     first, *others = configs
-    scores = probe(volume, {family: with_changes(config, by_hand) for family, config in configs.items()})
+    scores = probe(volume, {name: with_changes(config, by_hand) for name, config in configs.items()})
     if not scores:
         return configs[first]
-    best = max(others, key=lambda family: scores[family])
+    best = max(others, key=lambda name: scores[name])
     best = best if scores[best] > scores[first] + CLEARLY else first
-    said = " and ".join(f"{score:.1f} dB for {family}" for family, score in scores.items())
+    said = ", ".join(f"{score:.1f} dB for {name}" for name, score in scores.items())
     reason = f"{best} by a probe of {SECONDS:g} s each: {said} on held-out voxels"
     return changed(configs[best], reasons=(reason, *configs[best].reasons))
 
@@ -218,13 +232,15 @@ def _derived_field(
     noisy = _is_noisy(spectrum)
     axes = max(1, sum(n > 1 for n in wish.volume.grid.shape))
     sparseness = (1 - min(wish.share or 0.0, 0.95)) ** (1 / axes)
+    network: dict[str, Any] = {"width": width, "layers": 5}
+    if wish.embedding == "hashgrid":
+        network = {"width": width // 2, **AFTER_A_GRID}
     field = FieldConfig(
         family=wish.family,
         embedding=wish.embedding or ("siren" if wish.family.endswith("siren") else "fourier"),
-        width=width,
         steps=STEPS,
-        layers=5,
         features=2 * width,
+        **network,
         **embedding_settings(wish.volume, spectrum, sparseness, noisy=noisy),
     )
     reason = embedding_reason(field, spectrum, noisy=noisy)
@@ -270,6 +286,8 @@ def _training(wish: Wish, voxels: int, **changes: Any) -> TrainingConfig:
         "max_epochs": _epochs(wish.volume, voxels),
         "held_out_share": _held_out_share(wish.volume),
     }
+    if wish.embedding == "hashgrid":
+        base["micro_batch"] = changes.get("batch", TrainingConfig().batch)  # each has a gradient as large as the table
     return TrainingConfig(**{**base, **changes})
 
 

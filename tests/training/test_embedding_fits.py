@@ -86,9 +86,18 @@ def test_the_finest_grid_follows_the_voxels_along_each_axis(make_grid):
     slope, _ = CoordinateMap.of(grid).index_affine(grid)
     share = cells * slope / 2  # cells for each voxel
     assert share == pytest.approx(share[1], rel=0.1)
-    sparse = preset_config("quick", waves(make_grid, (40, 40)), held_out_share=0.75).field
-    dense = preset_config("quick", waves(make_grid, (40, 40))).field
-    assert max(sparse.finest_resolution) == pytest.approx(max(dense.finest_resolution) / 2, abs=1)
+    sparse, dense = (
+        preset_config("quick", waves(make_grid, (40, 40)), held_out_share=share).field for share in (0.75, 0.02)
+    )
+    assert sparse.finest_resolution == dense.finest_resolution
+    assert (sparse.interpolation, dense.interpolation) == ("smooth", "linear")
+
+
+def test_a_hash_grid_gets_a_small_network_and_whole_batches_at_once(make_grid):
+    volume = waves(make_grid, (12, 14, 16))
+    usual, grid = (preset_config("quick", volume, "siren", embedding=name) for name in (None, "hashgrid"))
+    assert (grid.field.width, grid.field.layers) == (usual.field.width // 2, 2)
+    assert grid.training.micro_batch == grid.training.batch == usual.training.batch
 
 
 def test_an_axis_of_one_voxel_and_scattered_octaves_have_settings_too(make_grid):

@@ -5,7 +5,7 @@ import pytest
 from dinr_studio.config import PROBE
 from dinr_studio.errors import ConfigError
 from dinr_studio.training import presets
-from dinr_studio.training.presets import preset_config
+from dinr_studio.training.presets import PROBED, preset_config
 from dinr_studio.training.probe import probe
 
 
@@ -28,21 +28,24 @@ def test_without_held_out_voxels_there_is_nothing_to_compare(make_smooth_volume,
 @pytest.mark.parametrize(
     ("scores", "chosen"),
     [
-        ({"dinr-siren": 30.0, "siren": 32.0}, "siren"),
-        ({"dinr-siren": 30.0, "siren": 30.2}, "dinr-siren"),
-        ({"dinr-siren": float("-inf"), "siren": 20.0}, "siren"),
-        ({}, "dinr-siren"),
+        ((30.0, 32.0, 31.0), "siren"),
+        ((30.0, 30.2, 30.2), "dinr-siren"),
+        ((30.0, 32.0, 35.0), "siren with a hash grid"),
+        ((float("-inf"), 20.0, float("-inf")), "siren"),
+        ((), "dinr-siren"),
     ],
 )
-def test_auto_by_probe_takes_the_static_family_only_where_it_is_clearly_better(
+def test_auto_by_probe_takes_a_static_field_only_where_it_is_clearly_better(
     make_smooth_volume, monkeypatch, scores, chosen
 ):
-    monkeypatch.setattr(presets, "probe", lambda volume, configs: scores)
+    monkeypatch.setattr(presets, "probe", lambda volume, configs: dict(zip(configs, scores, strict=False)))
     config = preset_config("auto", make_smooth_volume((12, 12, 12)), PROBE)
-    assert (config.field.family, config.preset, config.training.device) == (chosen, "auto", "auto")
+    family, embedding = PROBED[chosen]
+    assert (config.field.family, config.field.embedding) == (family, embedding or "siren")
+    assert (config.preset, config.training.device) == ("auto", "auto")
     if scores:
         assert f"{chosen} by a probe" in config.reasons[0]
-        assert f"{scores['siren']:.1f} dB for siren" in config.reasons[0]
+        assert f"{scores[1]:.1f} dB for siren" in config.reasons[0]
 
 
 @pytest.mark.parametrize("share", [None, 0.0, 0.75])
@@ -50,7 +53,7 @@ def test_a_probe_holds_out_what_the_fit_will(make_smooth_volume, monkeypatch, sh
     tried = []
     monkeypatch.setattr(presets, "probe", lambda volume, configs: tried.extend(configs.values()) or {})
     preset_config("auto", make_smooth_volume((12, 12, 12), noise=1.0), PROBE, held_out_share=share)
-    assert [config.training.held_out_share for config in tried] == [0.05 if share is None else share] * 2
+    assert [config.training.held_out_share for config in tried] == [0.05 if share is None else share] * len(PROBED)
 
 
 def test_a_probe_goes_with_auto_only(make_smooth_volume):

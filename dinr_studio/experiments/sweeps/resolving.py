@@ -147,14 +147,23 @@ class _Resolving:
         settings = {name: value for name, value in said.items() if name not in CONDITIONS}
         conditions = Conditions(*(_number(said, name, default) for name, default in ((NOISE, 0.0), (SHARE, 100.0))))
         dimensions = int(said.get(DIMENSIONS, 0))
-        known = settings.get("family"), settings.get("device", "auto"), _unused(settings, conditions)
+        device, unused = settings.get("device", "auto"), _unused(settings, conditions)
+        known = settings.get("family"), device, unused, settings.get("embedding")
         config = with_changes(self.preset(said.get(PRESET, self.plan.preset), dimensions, *known), settings)
         if EVALUATIONS in said:
             config = changed(config, field=with_evaluations(config.field, int(said[EVALUATIONS])))
         return RunSpec(config, conditions, "settings", None, dimensions, self.plan.measures)
 
-    def _preset(self, preset: str, dimensions: int, family: str | None, device: str, unused: float | None) -> FitConfig:
-        return preset_config(preset, self.volume(dimensions), family, device, unused)
+    def _preset(
+        self,
+        preset: str,
+        dimensions: int,
+        family: str | None,
+        device: str,
+        unused: float | None,
+        embedding: str | None,
+    ) -> FitConfig:
+        return preset_config(preset, self.volume(dimensions), family, device, unused, embedding)
 
     def budget(self, reference: RunSpec) -> float:
         """Seconds for each run."""

@@ -35,7 +35,7 @@ FAMILY_TIPS = {
     "dinr-ffnet": "Fourier features and GELU layers with dynamics: the paper's own",
     "siren": "Sine layers without dynamics, to compare with",
     "ffnet": "Fourier features without dynamics, to compare with",
-    PROBE: "Preset auto: trains dinr-siren and siren for some seconds each and takes the better",
+    PROBE: "Preset auto: trains dinr-siren, siren and siren with a hash grid for some seconds each, takes the best",
 }
 COMMON = (
     "embedding", "omega_0", "bandwidth", "octaves", "finest_resolution",

@@ -261,7 +261,7 @@ def test_fit_without_a_family_tries_some_unless_settings_are_given_by_hand(fitte
 
     def probe(volume, configs):
         tried.append(list(configs))
-        return {"dinr-siren": 10.0, "siren": 20.0}
+        return dict(zip(configs, (10.0, 20.0, 20.0), strict=True))
 
     monkeypatch.setattr(presets, "probe", probe)
     monkeypatch.setattr(presets, "_epochs", lambda volume, voxels: 1)
@@ -269,7 +269,7 @@ def test_fit_without_a_family_tries_some_unless_settings_are_given_by_hand(fitte
     status, out, _ = shell("fit", file, "-o", run, "--json")
     assert status == 0
     assert json.loads(out)["family"] == "siren"
-    assert tried == [["dinr-siren", "siren"]]
+    assert tried == [["dinr-siren", "siren", "siren with a hash grid"]]
     for by_hand in (["--width", "8"], ["--family", "dinr-siren"], ["--preset", "quick", "--width", "8"]):
         status, out, _ = shell("fit", file, "-o", run, "--json", "--force", "--epochs", "1", *by_hand)
         assert json.loads(out)["family"] == "dinr-siren"

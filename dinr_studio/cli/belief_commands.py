@@ -70,6 +70,12 @@ def fsc(
     step: Annotated[int | None, typer.Option(help="Voxels between two local windows.")] = None,
     channel: OneChannel = 0,
     frame: Frame = None,
+    dataset: Dataset = None,
+    axes: Axes = None,
+    voxel_size: VoxelSize = None,
+    unit: Unit = None,
+    fill: Fill = None,
+    crop: CropPart = None,
     data: Data = None,
     device: Device = "auto",
     force: Force = False,
@@ -80,8 +86,10 @@ def fsc(
     from dinr_studio.experiments.correlation import Wish
     from dinr_studio.experiments.maps import Choice
 
-    choice = Choice(channel, frame, data, device)
-    wish = Wish(mask, directional, local, window=window, step=step)
+    given = open_options(dataset, axes, voxel_size, unit, fill, None, crop, None, None, None)
+    options = believing.options_of_files([first, second], given)
+    wish = Wish(mask, directional, local, window=window, step=step, mask_options=believing.options_of_mask(given))
+    choice = Choice(channel, frame, data, device, options)
     result = believing.correlate(first, second, choice, wish, figure=output, force=force)
     print_json(result) if as_json else believing.print_correlation(result)
 
@@ -92,6 +100,12 @@ def spectra(
     factor: Factor = None,
     channel: OneChannel = 0,
     frame: Frame = None,
+    dataset: Dataset = None,
+    axes: Axes = None,
+    voxel_size: VoxelSize = None,
+    unit: Unit = None,
+    fill: Fill = None,
+    crop: CropPart = None,
     data: Data = None,
     device: Device = "auto",
     force: Force = False,
@@ -102,7 +116,8 @@ def spectra(
     from dinr_studio.experiments.maps import Choice
 
     factors = values.numbers(factor, "--factor")
-    choice = Choice(channel, frame, data, device)
+    given = open_options(dataset, axes, voxel_size, unit, fill, None, crop, None, None, None)
+    choice = Choice(channel, frame, data, device, believing.options_of_files([source], given))
     result = believing.spectra(source, choice, factors, figure=output, force=force)
     print_json(result) if as_json else believing.print_spectra(result)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from dinr_studio.cli.following import followed
+from dinr_studio.errors import ConfigError
 from dinr_studio.io.atomic import check_place, exists_already
 
 if TYPE_CHECKING:
@@ -30,6 +32,24 @@ def check_outputs(outputs: dict[str, Path | None], *, force: bool) -> None:
         check_place(path)
         if path.exists() and not force:
             raise exists_already(path)
+
+
+def options_of_files(sources: Sequence[str | None], given: dict[str, Any]) -> dict[str, Any]:
+    """How the files among some sources are opened; ConfigError where options were given and all sources are runs."""
+    from dinr_studio.experiments.maps import is_run
+
+    if given and all(source is None or is_run(source) for source in sources):
+        names = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise ConfigError(
+            f"{names} says how a volume file is opened, and {sources[0]} is a run, which has a grid of its own; leave "
+            "it out, or give a volume file."
+        )
+    return given
+
+
+def options_of_mask(given: dict[str, Any]) -> dict[str, Any]:
+    """How a mask's file is opened, which lies on the grid that the maps' files have: cut to the same part."""
+    return {name: given[name] for name in ("voxel_size", "unit", "crop") if "crop" in given and name in given}
 
 
 def save(figure: Figure, path: Path, *, force: bool) -> str:

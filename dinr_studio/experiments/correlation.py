@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -33,8 +35,8 @@ NO_MASK = "none"
 class Wish:
     """What to find out of two maps.
 
-    mask: none, sphere, box, or a file. directional: whether resolution is asked by direction. local: where to write the
-    local resolution as a volume, or None; window and step are its, in voxels.
+    mask: none, sphere, box, or a file, opened by mask_options. directional: whether resolution is asked by direction.
+    local: where to write the local resolution as a volume, or None; window and step are its, in voxels.
     """
 
     mask: str = NO_MASK
@@ -43,6 +45,7 @@ class Wish:
     local_wanted: bool = False
     window: int | None = None
     step: int | None = None
+    mask_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def correlated(first: Map, second: Map, wish: Wish, *, force: bool = False) -> S
     size, unit = first.grid.voxel_size, first.unit
     check_maps(first.values, second.values, size)
     yield Stage(0.0, "correlating")
-    mask = mask_for(wish.mask, first)
+    mask = mask_for(wish.mask, first, wish.mask_options)
     found = fsc(first.values, second.values, size, unit=unit, mask=mask)
     found = _noted(found, first, second)
     by_direction, by_place, file = None, None, ""
@@ -109,7 +112,7 @@ def write_local(found: LocalResolution, grid: Grid, name: str, path: Path, *, fo
     write_values(found.values[..., np.newaxis], grid, path, value_unit=found.unit, notes=notes, force=force)
 
 
-def mask_for(name: str, of: Map) -> NDArray[np.float64] | None:
+def mask_for(name: str, of: Map, open_options: Mapping[str, Any] = MappingProxyType({})) -> NDArray[np.float64] | None:
     """A soft mask by its name (none, sphere, box), or the one in a file on the map's grid."""
     if name == NO_MASK:
         return None
@@ -118,7 +121,7 @@ def mask_for(name: str, of: Map) -> NDArray[np.float64] | None:
     if "." not in name and ":" not in name and not Path(name).exists():
         known = ", ".join((NO_MASK, *SOFT_MASKS))
         raise ConfigError(f"The mask {name} is not known; choose {known} or a file on the maps' grid.")
-    mask = map_of_volume(open_volume(name), Path(name).name, Choice())
+    mask = map_of_volume(open_volume(name, **open_options), Path(name).name, Choice())
     if mask.grid.shape != of.grid.shape:
         shapes = [" x ".join(map(str, grid.shape)) for grid in (mask.grid, of.grid)]
         raise DataError(f"The mask {mask.name} has {shapes[0]} voxels and the maps {shapes[1]}; it lies on their grid.")

@@ -129,6 +129,56 @@ def test_fsc_says_what_a_person_wants_to_know(shell, halves):
     assert "angstrom at 0.143" in out
 
 
+def test_fsc_of_a_part_opens_both_files_and_the_mask_so_and_a_voxel_size_counts_for_all(shell, halves, tmp_path):
+    cut, names = (slice(2, 18),) * 3, ("a.mrc", "b.mrc", "mask.mrc")
+    mask = np.zeros((24, 24, 24), dtype=np.float32)
+    mask[6:14, 6:14, 6:14] = 1
+    whole = [open_volume(halves / name).values[..., 0] for name in names[:2]] + [mask]
+    for name, values in zip(names, whole, strict=True):
+        for folder, part in (("whole", values), ("part", values[cut])):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            with mrcfile.new(tmp_path / folder / name, part.copy()) as file:
+                file.voxel_size = 2.0 if folder == "whole" else 3.0
+    sizes = "--voxel-size", 3, "--crop", "4.5:52.5angstrom,2:18,2:18"
+    found, expected = (
+        json.loads(shell("fsc", *(tmp_path / folder / name for name in names[:2]), *more, "--json")[1])
+        for folder, more in (
+            ("whole", ("--mask", tmp_path / "whole" / "mask.mrc", *sizes)),
+            ("part", ("--mask", tmp_path / "part" / "mask.mrc")),
+        )
+    )
+    assert found["frequency"][-1] <= 1 / 6
+    assert found["curves"] == expected["curves"]
+    assert found["resolution"] == expected["resolution"]
+
+
+def test_a_field_is_compared_with_the_part_of_a_file_that_was_asked_for(shell, halves, run):
+    found = json.loads(shell("fsc", run, halves / "a.mrc", "--crop", "4:20,4:20,4:20", "--json")[1])
+    assert found["curves"]["unmasked"][1] > 0.7
+    assert len(found["frequency"]) == 9
+
+
+def test_spectra_of_a_part_in_another_voxel_size_are_in_its_frequencies(shell, halves):
+    status, out, _ = shell(
+        "spectra", halves / "b.mrc", "--crop", ":,:,0:10", "--voxel-size", "0.5", "--unit", "nm", "--json"
+    )
+    assert status == 0
+    found = json.loads(out)
+    assert found["unit"] == "nm"
+    axis = found["spectra"]["data"]["axes"]["x"]
+    assert axis["nyquist"] == pytest.approx(1.0)
+    assert axis["frequency"][1] == pytest.approx(1 / (10 * 0.5))
+
+
+@pytest.mark.parametrize("command", ["fsc", "spectra"])
+def test_a_run_is_no_file_to_open_in_another_way(shell, run, command):
+    status, out, err = shell(command, run, "--crop", "0:9,:,:", "--voxel-size", 2)
+    assert (status, out) == (2, "")
+    assert "--voxel-size, --crop" in err
+    assert "give a volume file" in err
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     (["a.mrc"], "stands alone; give a second map"),
     (["a.mrc", "sample:turbulence-3d"], "lie on one grid"),

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from dinr_studio.stages import Stages
@@ -104,15 +105,17 @@ class SpectraWindow(AnalysisWindow):
         found = self._found
         if found is None or self.along.currentData() is None:
             return
-        from dinr_studio.experiments.figures.spectra import RADIAL
+        from dinr_studio.experiments.figures.spectra import RADIAL, SHOWN
         from dinr_studio.experiments.spectra import DATA, density_unit
 
         self.plot.clear_all()
         name = self.along.currentData()
         curves = self._panels[name]
         unit = found.unit if name == RADIAL else found.by_axis[name]
+        floor = SHOWN * float(curves[DATA].density[1:].max())
         for of, curve in curves.items():
-            self.plot.curve(of, curve.frequency[1:], curve.density[1:], COLOURS.get(of, "green"))
+            shown = np.flatnonzero(curve.density[1:] >= floor) + 1
+            self.plot.curve(of, curve.frequency[shown], curve.density[shown], COLOURS.get(of, "green"))
         self.plot.line("data's Nyquist frequency", curves[DATA].nyquist, "orange", angle=90)
         self.plot.getPlotItem().setLabel("bottom", f"spatial frequency (cycles per {unit or 'unit'})")
         density = density_unit(found.value_unit, unit, curves[DATA].axes)

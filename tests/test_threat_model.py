@@ -1,10 +1,13 @@
 """The promises of resources/docs/security.md, each tested by the test of its number."""
 
 import json
+import lzma
+import math
 import os
 import pickle
 import re
 import sys
+import zlib
 
 import driver
 import h5py
@@ -17,8 +20,12 @@ from PIL import Image
 from dinr_studio.cli.app import run as run_command
 from dinr_studio.errors import DinrError, FileFormatError, RunFileError, plain
 from dinr_studio.io import isolation, open_volume
+from dinr_studio.training.packing import FILTERS
 from dinr_studio.training.run_data import volume_of
 from dinr_studio.training.run_file import read_run
+from dinr_studio.training.seals import SEAL, sealed_small
+from dinr_studio.training.small_file import LENGTH
+from dinr_studio.training.small_words import WORDS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="watches processes as Linux tells of them")
 BENT = "\x1b[2J\x1b]0;owned\x07 <img src='//server/x'> $\\frac{$ \u202e"
@@ -240,6 +247,87 @@ def test_11_a_refusal_is_one_sentence_and_status_2(tmp_path, capsys):
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert said.startswith("dinr-studio: ")
+
+
+@pytest.fixture(scope="module")
+def small_path(tmp_path_factory):
+    return seeds.SEEDS["run small"](tmp_path_factory.mktemp("small"))
+
+
+def test_12_a_small_file_needs_neither_hdf5_nor_a_process(small_path, monkeypatch, one):
+    def forbidden(*_, **__):
+        raise AssertionError("a small file was handed on")
+
+    monkeypatch.setattr(h5py, "File", forbidden)
+    monkeypatch.setattr(isolation.subprocess, "run", forbidden)
+    assert all(np.isfinite(weights).all() for weights in read_run(small_path).best.values())
+    answer = one.ask("run", small_path)
+    assert (answer["end"], answer["deeds"]) == ("value", [])
+
+
+def small_parts(path):
+    """Deflated description and packed weights of a small file."""
+    body = path.read_bytes()[SEAL.match(path.read_bytes()).end() :]
+    end = LENGTH.size + LENGTH.unpack_from(body)[0]
+    return body[LENGTH.size : end], body[end:]
+
+
+def small_of(text, weights):
+    """A small file of some parts with the seal that fits them."""
+    return sealed_small(LENGTH.pack(len(text)) + text + weights)
+
+
+def deflated(*parts):
+    coder = zlib.compressobj(1, zlib.DEFLATED, -15, 9, zdict=WORDS)
+    return b"".join(coder.compress(part) for part in parts) + coder.flush()
+
+
+def packed(*parts):
+    quick = [FILTERS[0] | {"mode": lzma.MODE_FAST, "mf": lzma.MF_HC3, "nice_len": 273}]  # the same bytes to a reader
+    coder = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=quick)
+    return b"".join(coder.compress(part) for part in parts) + coder.flush()
+
+
+def vast(path):
+    """The description of a small file with settings that call for gigabytes of weights."""
+    text = json.loads(zlib.decompressobj(-15, zdict=WORDS).decompress(small_parts(path)[0]))
+    text["config"]["field"] |= {"width": 4096, "blocks": 32}
+    return deflated(json.dumps(text).encode())
+
+
+MANY = [bytes(1 << 20)] * 160
+SMALL_LIES = {
+    "cut off": lambda path: path.read_bytes()[:-9],
+    "nothing but its seal": lambda path: path.read_bytes()[:87],
+    "padded": lambda path: path.read_bytes() + bytes(99),
+    "another file's seal": lambda path: path.read_bytes()[:87] + path.read_bytes()[87:][::-1],
+    "a seal of another version": lambda path: path.read_bytes().replace(b"-run 4 ", b"-run 3 ", 1),
+    "cut off and sealed": lambda path: small_of(small_parts(path)[0], small_parts(path)[1][:-99]),
+    "padded and sealed": lambda path: small_of(small_parts(path)[0], small_parts(path)[1] + b"".join(MANY)),
+    "no content and sealed": lambda path: sealed_small(b""),
+    "half a length and sealed": lambda path: sealed_small(b"\1\0"),
+    "a length beyond its end": lambda path: sealed_small(LENGTH.pack(2**32 - 1) + small_parts(path)[0]),
+    "a description that is a bomb": lambda path: small_of(deflated(*MANY), small_parts(path)[1]),
+    "weights that are a bomb": lambda path: small_of(small_parts(path)[0], packed(*MANY)),
+    "settings that are a bomb": lambda path: small_of(vast(path), packed(*MANY)),
+}
+
+
+@pytest.mark.parametrize("name", SMALL_LIES)
+def test_12_a_small_file_that_lies_ends_in_a_sentence_and_takes_no_memory(name, small_path, tmp_path, one):
+    path = tmp_path / "a.dinr"
+    path.write_bytes(SMALL_LIES[name](small_path))
+    answer = one.ask("run", path)
+    assert (answer["end"], driver.fault_in(answer, math.inf)) == ("refused", "")
+    assert answer["beyond"] < 100 << 20
+
+
+def test_12_the_shell_tells_of_a_small_file_in_a_sentence(small_path, tmp_path, capsys):
+    path = tmp_path / "a.dinr"
+    path.write_bytes(SMALL_LIES["cut off and sealed"](small_path))
+    assert run_command(["slice", str(path), "-o", str(tmp_path / "p.png")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "p.png").exists()
 
 
 def test_every_promise_has_a_test_and_every_test_a_promise(root):

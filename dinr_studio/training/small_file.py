@@ -43,6 +43,7 @@ from dinr_studio.training.small_words import WORDS
 
 LENGTH = struct.Struct("<I")
 LONGEST_TEXT = 16 << 20
+SPARE_BYTES = 1 << 16  # that packing may take beyond twice what weights hold
 
 
 def small_content(run: Run, stored: Mapping[str, Stored], packing: Packing) -> tuple[bytes, bytes, bytes]:
@@ -67,7 +68,7 @@ def read_small(path: Path) -> Run:
     from dinr_studio.fields.build import weight_shapes
 
     with faults_in_words(path):
-        description, packed = _parts(path)
+        description, place = _description_in(path)
         shapes: dict[str, tuple[int, ...]] = weight_shapes(
             description.config.field, len(description.grid.shape), len(description.channel_ranges)
         )
@@ -76,7 +77,7 @@ def read_small(path: Path) -> Run:
             shapes[STEPS] = (description.partition.count,)
         _check_size(path, shapes)
         with np.errstate(over="ignore", invalid="ignore"):
-            weights = restored(unpack(packed, shapes))
+            weights = restored(unpack(_packed(path, place, shapes), shapes))
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise FileFormatError("its weights are not all finite numbers")
         steps = weights.get(STEPS)
@@ -89,7 +90,7 @@ def read_small(path: Path) -> Run:
 def read_small_description(path: Path) -> Description:
     """All of a small file but its weights: quick, and without torch."""
     with faults_in_words(path):
-        return _parts(path)[0]
+        return _description_in(path)[0]
 
 
 def kept_weights(run: Run) -> tuple[Run, dict[str, NDArray[Any]]]:
@@ -113,20 +114,36 @@ def _description(run: Run, packing: Packing) -> Description:
     return Description(**{**given, "open_options": dict(run.open_options), "scores": {}}, events=(), state=None)
 
 
-def _parts(path: Path) -> tuple[Description, bytes]:
-    """Description and packed weights of a small file."""
+def _description_in(path: Path) -> tuple[Description, int]:
+    """Description of a small file, and how many bytes stand before its weights."""
     length = check_seal(path)
     if sealed_version(path) != SMALL_VERSION:
         raise FileFormatError("it was altered meanwhile")
-    body = path.read_bytes()[length:]
-    end = LENGTH.size + LENGTH.unpack_from(body)[0]
-    if end > len(body):
-        raise FileFormatError("its description is cut off")
+    with open(path, "rb") as file:
+        file.seek(length)
+        (size,) = LENGTH.unpack(file.read(LENGTH.size))
+        end = length + LENGTH.size + size
+        if end > path.stat().st_size:
+            raise FileFormatError("its description is cut off")
+        if size > LONGEST_TEXT:
+            raise FileFormatError("its description is longer than any")
+        packed = file.read(size)
     coder = zlib.decompressobj(-15, zdict=WORDS)
-    text = coder.decompress(body[LENGTH.size : end], LONGEST_TEXT)
+    text = coder.decompress(packed, LONGEST_TEXT)
     if not coder.eof or coder.unused_data:
         raise FileFormatError("its description is longer than any, or cut off")
-    return description_in(path, text), body[end:]
+    return description_in(path, text), end
+
+
+def _packed(path: Path, place: int, shapes: Shapes) -> bytes:
+    """The packed weights, from a place to the file's end; FileFormatError where there are more than shapes call for."""
+    most = 2 * 4 * sum(math.prod(shape) for shape in shapes.values()) + SPARE_BYTES
+    with open(path, "rb") as file:
+        file.seek(place)
+        packed = file.read(most + 1)
+    if len(packed) > most:
+        raise FileFormatError("it holds more weights than its settings call for")
+    return packed
 
 
 def _check_size(path: Path, shapes: Shapes) -> None:

@@ -14,6 +14,17 @@ LOOKS = 6  # looks at the held-out voxels that a trend needs
 RISE = 0.3  # dB that the held-out score must have fallen from its best to count as fitting noise
 OUTSIDE = 0.5  # of the data's range: how far beyond it the field may reach
 
+Change = float | int | str | tuple[int, ...]  # a setting's value
+
+
+@dataclass(frozen=True)
+class HashGrid:
+    """The settings of a hash grid that say how fine a detail it can learn."""
+
+    finest_resolution: tuple[int, ...]
+    coarsest_resolution: int
+    interpolation: str
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -22,7 +33,7 @@ class Finding:
     name: str
     sentence: str
     remedy: str
-    changes: Mapping[str, float | int] = field(default_factory=dict)
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class Signs:
     data_range: tuple[float, float] | None = None
     kinetic_weight: float = 0.0
     omega_0: float | None = None
+    hash_grid: HashGrid | None = None
     learning_rate: float = 1e-3
 
 
@@ -94,18 +106,32 @@ def _fitting_noise(signs: Signs) -> Finding | None:
     best = int(np.argmax(psnr))
     if len(psnr) - best <= LOOKS // 2 or psnr[best] - psnr[-LOOKS // 2 :].max() < RISE or loss[-1] >= loss[best]:
         return None
-    changes: dict[str, float | int] = {"patience": 20}
-    remedy = "Stop at the best score (patience 20)"
-    if signs.omega_0 is not None:
-        changes["omega_0"] = round(signs.omega_0 / 2, 1)
-        remedy += f" and learn smoother fields: omega_0 {changes['omega_0']:g}"
+    smoother, words = _smoother(signs)
+    remedy = "Stop at the best score (patience 20)" + (f" and learn smoother fields: {words}" if words else "")
     return Finding(
         "noise",
         f"The field learns noise: held-out PSNR fell {psnr[best] - psnr[-1]:.1f} dB below its best "
         "while the training error still falls; the best weights are kept.",
         remedy,
-        changes,
+        {"patience": 20, **smoother},
     )
+
+
+def _smoother(signs: Signs) -> tuple[dict[str, Change], str]:
+    """Settings that let the same embedding learn less detail, and the same in words; nothing where none are known."""
+    if signs.omega_0 is not None:
+        omega = round(signs.omega_0 / 2, 1)
+        return {"omega_0": omega}, f"omega_0 {omega:g}"
+    if signs.hash_grid is None:
+        return {}, ""
+    grid = signs.hash_grid
+    factor = max(0.5, grid.coarsest_resolution / max(grid.finest_resolution))  # none below the coarsest level's
+    fewer = tuple(max(1, round(factor * cells)) for cells in grid.finest_resolution)
+    if factor < 1 and fewer != grid.finest_resolution:
+        return {"finest_resolution": fewer}, f"finest_resolution {'x'.join(map(str, fewer))}"
+    if grid.interpolation != "smooth":
+        return {"interpolation": "smooth"}, "interpolation smooth"
+    return {}, ""
 
 
 def _out_of_range(signs: Signs) -> Finding | None:
@@ -115,7 +141,7 @@ def _out_of_range(signs: Signs) -> Finding | None:
     allowed = OUTSIDE * (greatest - least)
     if np.isfinite([low, high]).all() and low >= least - allowed and high <= greatest + allowed:
         return None
-    changes: dict[str, float | int] = {"learning_rate": signs.learning_rate / 3}
+    changes: dict[str, Change] = {"learning_rate": signs.learning_rate / 3}
     remedy = f"A third of the learning rate ({changes['learning_rate']:.1e})"
     if signs.omega_0 is not None:
         changes["omega_0"] = round(signs.omega_0 / 2, 1)

@@ -22,6 +22,7 @@ from dinr_studio.ui.saving_commands import SavingCommands
 from dinr_studio.ui.theme import icon, is_dark
 
 if TYPE_CHECKING:
+    from dinr_studio.analysis.diagnosis import Change
     from dinr_studio.needs import Needs
     from dinr_studio.ui.main_window import MainWindow
 
@@ -246,7 +247,7 @@ class Commands(SavingCommands):
         self.window.resume_when_opened = file
         self.window.open(file)
 
-    def take_remedy(self, changes: dict[str, float | int]) -> None:
+    def take_remedy(self, changes: dict[str, Change]) -> None:
         """Takes a warning's settings over for the next fit."""
         self.window.field_panel.change(**changes)
         self.studio.told.emit("The settings are taken over for the next fit; end this one and press Fit.")

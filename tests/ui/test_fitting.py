@@ -9,7 +9,7 @@ import torch
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 
-from dinr_studio.analysis.diagnosis import Signs, diagnose
+from dinr_studio.analysis.diagnosis import HashGrid, Signs, diagnose
 from dinr_studio.errors import MemoryShort
 from dinr_studio.fields.build import parameter_count
 from dinr_studio.sampling.evaluate import values_at
@@ -295,6 +295,12 @@ def test_a_warnings_remedy_takes_its_settings_over(opened, qtbot):
     qtbot.waitUntil(lambda: panel.config.training.kinetic_weight == 0.1, timeout=60_000)
     assert panel.common.controls["kinetic_weight"].text() == "0.1"
     assert "taken over for the next fit" in opened.notice.sentence.text()
+    loss, psnr = np.linspace(1, 0.1, 8), np.array([20.0, 24, 26, 25, 24, 23, 22, 21])
+    tab.warn(diagnose(Signs(data_loss=loss, held_out_psnr=psnr, hash_grid=HashGrid((64, 32, 64), 8, "linear"))))
+    (button,) = (button for button in tab.findChildren(QPushButton) if "finest_resolution 32x16x32" in button.text())
+    qtbot.mouseClick(button, LEFT)
+    qtbot.waitUntil(lambda: panel.config.field.finest_resolution == (32, 16, 32), timeout=60_000)
+    assert panel.config.training.patience == 20
 
 
 def test_a_stopped_run_goes_on_from_its_step_when_resumed_in_the_table(window, qtbot, cut_off_run):

@@ -10,7 +10,8 @@ import numpy as np
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QTabWidget, QWidget
 
-from dinr_studio.analysis.diagnosis import Finding, Signs, diagnose
+from dinr_studio.analysis.diagnosis import Finding, HashGrid, Signs, diagnose
+from dinr_studio.config import OF_EMBEDDING, FieldConfig
 from dinr_studio.training.run import Run
 from dinr_studio.ui.evaluator import Answer, Question
 from dinr_studio.ui.monitor.held_out import HeldOutTab
@@ -181,7 +182,8 @@ class Monitor(QTabWidget):
                 held_out_psnr=curve.get("held_out_psnr"),
                 ranks=self.kernel.ranks,
                 kinetic_weight=training.kinetic_weight,
-                omega_0=field.omega_0 if field.embedding == "siren" else None,
+                omega_0=field.omega_0 if "omega_0" in OF_EMBEDDING[field.embedding] else None,
+                hash_grid=_hash_grid(field),
                 learning_rate=training.learning_rate,
             )
         )
@@ -232,6 +234,12 @@ class Monitor(QTabWidget):
         """Takes over the theme's colours."""
         for tab in (self.loss, self.held_out, self.kernel, self.spectrum, self.trajectory):
             tab.restyle()
+
+
+def _hash_grid(field: FieldConfig) -> HashGrid | None:
+    if field.embedding != "hashgrid":
+        return None
+    return HashGrid(field.finest_resolution, field.coarsest_resolution, field.interpolation)
 
 
 def _run(path: str) -> Any:

@@ -45,7 +45,9 @@ def test_a_name_that_the_package_has_not_is_told():
 def test_what_the_document_shows_works_as_it_stands(root, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
-    for block in re.findall(r"```python\n(.*?)```", (root / "resources/docs/python.md").read_text(), re.DOTALL):
+    for block in re.findall(
+        r"```python\n(.*?)```", (root / "resources/docs/python.md").read_text(encoding="utf-8"), re.DOTALL
+    ):
         exec(compile(block, "python.md", "exec"), names)
     assert re.search(r"step \d+: \d+\.\d dB", capsys.readouterr().out)
     assert names["waves"].grid.extent == (12.0, 5.0, 5.0)

@@ -78,9 +78,9 @@ def test_the_installed_copy_finds_its_resources(wheel, tmp_path):
 
 
 def test_the_constraints_pin_torch_and_the_project_leaves_a_range(root):
-    constraints = (root / "packaging" / "constraints.txt").read_text().split()
+    constraints = (root / "packaging" / "constraints.txt").read_text(encoding="utf-8").split()
     assert "torch==2.13.0" in constraints
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert any(requirement.startswith("torch>=") for requirement in project["dependencies"])
     assert project["license"] == "MIT"
 

@@ -16,7 +16,7 @@ def test_the_samples_are_four_megabytes_at_most_in_all():
 
 
 def test_every_sample_has_its_source_and_licence_in_the_readme():
-    text = (resource("samples") / "README.md").read_text()
+    text = (resource("samples") / "README.md").read_text(encoding="utf-8")
     for sample in SAMPLES.values():
         assert sample.file in text
         assert sample.licence in text

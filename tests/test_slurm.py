@@ -53,7 +53,7 @@ def test_the_batch_file_starts_a_process_for_each_gpu_and_names_the_job(batch, t
     done = batch("my volume.mrc", "my.dinr", "--preset", "balanced")
     _, said = done.communicate(timeout=30)
     assert (done.returncode, said) == (0, "")
-    words = (tmp_path / "srun.txt").read_text().splitlines()
+    words = (tmp_path / "srun.txt").read_text(encoding="utf-8").splitlines()
     assert {"threads=8", "--nnodes=2", "--nproc-per-node=4", "--rdzv-id=4711", "--rdzv-backend=c10d"} <= set(words)
     assert "--rdzv-endpoint=node07:24711" in words
     assert words[-8:] == ["-m", "dinr_studio", "fit", "my volume.mrc", "-o", "my.dinr", "--preset", "balanced"]
@@ -69,7 +69,7 @@ def test_shortly_before_its_time_is_up_the_job_saves_and_queues_up_again(batch, 
     assert running.returncode == 0
     assert "queueing up again" in said
     assert (tmp_path / "saved.txt").exists()
-    assert (tmp_path / "scontrol.txt").read_text() == "requeue 4711\n"
+    assert (tmp_path / "scontrol.txt").read_text(encoding="utf-8") == "requeue 4711\n"
 
 
 def test_the_batch_file_says_what_it_needs(batch):

@@ -72,7 +72,7 @@ def test_mesh_refuses_in_one_sentence(run_file, shell, tmp_path, options, words)
 def test_an_existing_mesh_is_replaced_with_force_only(run_file, shell, tmp_path):
     (tmp_path / "a.obj").write_text("mine")
     assert shell("mesh", run_file, "-o", tmp_path / "a.obj", "--level", "5")[0] == 2
-    assert (tmp_path / "a.obj").read_text() == "mine"
+    assert (tmp_path / "a.obj").read_text(encoding="utf-8") == "mine"
     assert shell("mesh", run_file, "-o", tmp_path / "a.obj", "--level", "5", "--force")[0] == 0
     assert len(trimesh.load_mesh(tmp_path / "a.obj").faces) > 10
 

@@ -66,7 +66,7 @@ for _name, _parts in VTKS.items():
 def store(folder: Path, change: Callable[[dict[str, Any]], Any], version: int = 3) -> Path:
     path = SEEDS["Zarr 2" if version == 2 else "Zarr shards"](folder)
     file = path / (".zarray" if version == 2 else "zarr.json")
-    found = json.loads(file.read_text())
+    found = json.loads(file.read_text(encoding="utf-8"))
     change(found)
     file.write_text(json.dumps(found))
     return path
@@ -79,7 +79,7 @@ def bomb_store(folder: Path, codec: dict[str, Any], chunk: bytes) -> Path:
     path = folder / "a.zarr"
     zarr.create_array(path, data=ramp(), chunks=(3, 4, 5), zarr_format=2)
     file = path / ".zarray"
-    found = json.loads(file.read_text())
+    found = json.loads(file.read_text(encoding="utf-8"))
     found["compressor"] = codec
     file.write_text(json.dumps(found))
     (path / "0.0.0").write_bytes(chunk)
@@ -118,7 +118,9 @@ def _(folder: Path) -> Path:
 def _(folder: Path) -> Path:
     path = bomb_store(folder, {"id": "zlib", "level": 1}, zlib.compress(zeros()))
     file = path / ".zarray"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"filters": [{"id": "zlib", "level": 1}]}))
+    file.write_text(
+        json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"filters": [{"id": "zlib", "level": 1}]})
+    )
     return path
 
 

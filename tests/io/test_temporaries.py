@@ -82,7 +82,7 @@ def test_a_replaced_store_is_wholly_the_new_one_and_nothing_else_is_left(tmp_pat
         store(temporary, "new")
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
     assert [path.name for path in (tmp_path / "a.zarr").iterdir()] == ["zarr.json"]
-    assert (tmp_path / "a.zarr" / "zarr.json").read_text() == "new"
+    assert (tmp_path / "a.zarr" / "zarr.json").read_text(encoding="utf-8") == "new"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux is asked for an exchange")
@@ -90,7 +90,7 @@ def test_two_folders_change_names_in_one_step(tmp_path):
     store(tmp_path / "a", "of a")
     store(tmp_path / "b", "of b")
     assert exchanging.exchange(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "a" / "zarr.json").read_text() == "of b"
+    assert (tmp_path / "a" / "zarr.json").read_text(encoding="utf-8") == "of b"
     with pytest.raises(FileNotFoundError):
         exchanging.exchange(tmp_path / "a", tmp_path / "none")
 

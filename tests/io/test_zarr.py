@@ -279,7 +279,7 @@ def test_plain_arrays_have_the_usual_axes_and_attributes(tmp_path):
 
 
 def edit(file, change):
-    found = json.loads(file.read_text())
+    found = json.loads(file.read_text(encoding="utf-8"))
     change(found)
     file.write_text(json.dumps(found))
 
@@ -473,7 +473,7 @@ def test_a_constant_part_is_stored_and_not_missing(tmp_path, make_grid):
 def test_compressions_are_those_that_were_asked_for(tmp_path, make_grid, compression):
     header = VolumeHeader(make_grid((5, 6, 7)), 1, np.dtype("f4"), compression=compression)
     path = write(tmp_path / "a.zarr", random((5, 6, 7, 1), "f4"), header)
-    names = [codec["name"] for codec in json.loads((path / "0/zarr.json").read_text())["codecs"]]
+    names = [codec["name"] for codec in json.loads((path / "0/zarr.json").read_text(encoding="utf-8"))["codecs"]]
     assert names == ["bytes"] + ([compression] if compression != "none" else [])
 
 
@@ -560,7 +560,7 @@ def test_nothing_is_left_when_writing_stops_half_way(tmp_path, error):
     with pytest.raises(type(error)):
         stopped()
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
-    assert (path / "zarr.json").read_text() == "old"
+    assert (path / "zarr.json").read_text(encoding="utf-8") == "old"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no permissions of this kind")

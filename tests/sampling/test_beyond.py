@@ -82,7 +82,7 @@ def test_an_export_says_it_in_its_report_and_in_the_file(waves, tmp_path, name):
         with h5py.File(tmp_path / name) as file:
             notes = next(iter(file.values())).attrs["notes"]
     else:
-        notes = (tmp_path / name / "zarr.json").read_text()
+        notes = (tmp_path / name / "zarr.json").read_text(encoding="utf-8")
     assert "a note" in notes
     assert "energy beyond the data's Nyquist frequency: 20 % of the variance" in notes
 

@@ -18,7 +18,7 @@ def test_writing_stays_writing_in_a_vector_figure(tmp_path):
         figure = new_figure()
         figure.add_subplot(xlabel="cost ($)", ylabel="value ($)")
     save_figure(figure, tmp_path / "figure.svg")
-    assert "cost ($)" in (tmp_path / "figure.svg").read_text()
+    assert "cost ($)" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
 
 
 def test_a_name_that_ends_in_no_format_is_refused_and_nothing_is_written(tmp_path):
@@ -32,9 +32,9 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path):
     path.write_text("mine")
     with pytest.raises(OutputError):
         save_figure(new_figure(), path)
-    assert path.read_text() == "mine"
+    assert path.read_text(encoding="utf-8") == "mine"
     save_figure(new_figure(), path, force=True)
-    assert path.read_text() != "mine"
+    assert path.read_text(encoding="utf-8") != "mine"
 
 
 def test_powers_of_ten_are_named_in_letters_and_not_by_formulas(tmp_path):
@@ -42,6 +42,6 @@ def test_powers_of_ten_are_named_in_letters_and_not_by_formulas(tmp_path):
         figure = new_figure()
         figure.add_subplot().loglog([1, 1e6], [1e-9, 1])
     save_figure(figure, tmp_path / "figure.svg")
-    written = (tmp_path / "figure.svg").read_text()
+    written = (tmp_path / "figure.svg").read_text(encoding="utf-8")
     assert "10⁻⁶" in written
     assert "mathdefault" not in written

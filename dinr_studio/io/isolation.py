@@ -22,10 +22,7 @@ from dinr_studio.io.content import MOST_INFLATION
 TRIED_BYTES = 1 << 28  # of values that are read when a file is tried; its structure is tried in any case
 COPIES = 2  # of values, that a library may hold while it reads them
 SPARE_MEMORY = 160 << 20  # bytes beyond what a file holds
-SPARE_SECONDS, BYTES_A_SECOND = (
-    3.0,
-    50e6,
-)  # of the processor, beyond the libraries' start (busy machines count more); to a second more
+SPARE_SECONDS, BYTES_A_SECOND = 2.0, 50e6  # of a busy processor, beyond the libraries' start; to a second more
 DAMAGED = 70  # exit status by which a function that tries a file says that it must not be read here
 LONGEST = 60.0  # seconds until a file counts as one that a library never finishes with
 TRY = "import sys; sys.path.insert(0, sys.argv[1]); from dinr_studio.io.isolation import attempt; attempt(sys.argv[2:])"

@@ -13,7 +13,7 @@ import dinr_studio as ds
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
 from dinr_studio.errors import ConfigError, OutputError
 from dinr_studio.experiments.repeat import wrapped
-from dinr_studio.experiments.report import pages
+from dinr_studio.experiments.report import html, pages
 from dinr_studio.experiments.report.citations import WORKS, cited
 from dinr_studio.experiments.report.document import Code, Document, Heading, Paragraph, Table
 from dinr_studio.experiments.report.html import as_html
@@ -165,7 +165,8 @@ def test_a_run_of_a_stranger_cannot_smuggle_markup_into_a_report(folder, tmp_pat
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_without_its_data_a_report_says_so_and_tells_the_rest(folder, tmp_path):
+def test_without_its_data_a_report_says_so_and_tells_the_rest(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(html, "_source", lambda picture: "data:,")  # drawing is looked at elsewhere
     field = ds.load(folder / "one.dinr")
     from dataclasses import replace
 
@@ -186,6 +187,10 @@ def test_without_its_data_a_report_says_so_and_tells_the_rest(folder, tmp_path):
 
 
 def test_several_runs_stand_beside_each_other_first(folder, tmp_path, monkeypatch):
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    save, saved = PdfPages.savefig, []  # the first page alone: drawing them all takes most of the time
+    monkeypatch.setattr(PdfPages, "savefig", lambda pdf, figure: saved or saved.append(save(pdf, figure)))
     seen = []
     real = pages._Pages.turn
     monkeypatch.setattr(

@@ -26,7 +26,8 @@ def window(lent_window):
 
 @pytest.fixture
 def with_run(window, open_file, finished_run):
-    open_file(window, finished_run)
+    if window.studio.field is None or str(window.studio.run_path) != str(finished_run):
+        open_file(window, finished_run)
     return window
 
 

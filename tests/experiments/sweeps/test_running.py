@@ -105,7 +105,7 @@ def test_under_equal_parameters_widths_are_matched_within_two_percent(make_plan,
 
 def test_under_equal_evaluations_integrators_ask_the_vector_field_as_often(make_plan, run):
     plan = make_plan(
-        Axis("evaluations", (4, 6)), Axis("integrator", ("euler", "rk4", "dopri5")), terms=("evaluations",), seconds=0.3
+        Axis("evaluations", (4, 6)), Axis("integrator", ("euler", "rk4", "dopri5")), terms=("evaluations",), seconds=0.1
     )
     rows = records(run(plan))
     done = [row for row in rows if row["status"] == "done"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +13,20 @@ from dinr_studio.cli import values
 from dinr_studio.cli.commands import AsJson, Data, Force, RunFile, print_json
 
 if TYPE_CHECKING:
+    from dinr_studio.experiments.course import Course
     from dinr_studio.experiments.jacobian_study import JacobianStudy
     from dinr_studio.experiments.kernel_study import KernelStudy
     from dinr_studio.experiments.trajectory_study import TrajectoryStudy
 
 Figure = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FIGURE", help="A figure of it to write: .svg, .pdf or .png")
+]
+
+CourseLooks = Annotated[
+    int,
+    typer.Option(
+        "--course", metavar="LOOKS", help="Looks over training as well, evenly in log of steps: trains the run again."
+    ),
 ]
 
 
@@ -31,6 +40,7 @@ def ntk(
     train_twin: Annotated[
         str | None, typer.Option("--train-twin", metavar="TIME", help="Train the twin, too, for so long (10s, 5m).")
     ] = None,
+    course: CourseLooks = 0,
     output: Figure = None,
     data: Data = None,
     force: Force = False,
@@ -44,7 +54,7 @@ def ntk(
 
     _check_figure(output, force)
     read = read_run(run)
-    wish = KernelWish(points, where, against, values.seconds(train_twin) or 0.0)
+    wish = KernelWish(points, where, against, values.seconds(train_twin) or 0.0, course)
     study = followed(study_kernel(read, wish, lambda: volume_of(read, run, data)))
     if output is not None:
         from dinr_studio.experiments.figures.kernel import kernel_figure
@@ -63,6 +73,7 @@ def jacobians(
     train: Annotated[
         str | None, typer.Option(metavar="TIME", help="Train each of these for so long (10s, 5m) first.")
     ] = None,
+    course: CourseLooks = 0,
     output: Figure = None,
     data: Data = None,
     force: Force = False,
@@ -76,8 +87,8 @@ def jacobians(
 
     _check_figure(output, force)
     read, chosen, seconds = read_run(run), values.whole_numbers(seeds, "--seeds") or (), values.seconds(train) or 0.0
-    stages = study_jacobians(read, points, seeds=chosen, train=seconds, data=lambda: volume_of(read, run, data))
-    study = followed(stages)
+    given = partial(volume_of, read, run, data)
+    study = followed(study_jacobians(read, points, seeds=chosen, train=seconds, data=given, course=course))
     if output is not None:
         from dinr_studio.experiments.figures.dynamics import jacobian_figure
         from dinr_studio.experiments.figures.style import save_figure
@@ -122,6 +133,7 @@ def _print_kernels(study: KernelStudy) -> None:
         "rank: participation ratio (sum l)^2 / sum l^2; entropy: exp of the entropy of l / sum l; condition: largest "
         "over smallest eigenvalue, which counts as no less than 1e-07 of the largest (32 bits)."
     )
+    _print_course(study.course)
     if study.forecast is None:
         typer.echo(f"No forecast of training: {study.no_forecast}")
         return
@@ -156,7 +168,19 @@ def _print_jacobians(study: JacobianStudy) -> None:
         f"ranks: participation ratios of squared singular values; with next, with first: mean squared cosine of the "
         f"principal angles between the {study.leading} leading directions ({study.chance:.2g} by chance)."
     )
+    _print_course(study.course)
     typer.echo(study.verdict)
+
+
+def _print_course(course: Course | None) -> None:
+    """A line for each look; nothing where there is no course."""
+    if course is None:
+        return
+    typer.echo(f"Over training. {course.note}")
+    typer.echo(f"{'step':>9}{'epoch':>9}" + "".join(f"{name.replace('_', ' '):>18}" for name in course.titles))
+    for look in course.looks:
+        cells = "".join(f"{_or_dash(float(look.measures[name])):>18}" for name in course.titles)
+        typer.echo(f"{look.step:>9,}{look.epoch:>9.2f}{cells}")
 
 
 def _or_dash(value: float) -> str:

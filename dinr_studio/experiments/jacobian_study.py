@@ -8,7 +8,9 @@ squared singular values, (sum s^2)^2 / sum s^4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from dinr_studio.dynamics.integrators import Moment
 from dinr_studio.errors import ConfigError
+from dinr_studio.experiments.course import Course, Measures, check_course, course_data, course_of, course_share
 from dinr_studio.experiments.kernel_places import places_of
 from dinr_studio.experiments.latent_probe import (
     Data,
@@ -29,14 +32,23 @@ from dinr_studio.experiments.latent_probe import (
     moments_of,
     trained_weights,
 )
+from dinr_studio.experiments.steps import Steps, part
 from dinr_studio.fields.dinr import DinrField
 from dinr_studio.stages import Stage, Stages, within
-from dinr_studio.training.run import Run
+from dinr_studio.training.run import Run, Weights
 
 LEADING = 8  # dimensions of the subspaces, at most
 CHUNK = 16  # points whose Jacobians are in memory at once
 MOST_POINTS = 4096
 STILL, ALIKE, ALIGNED = 0.01, 0.05, 0.95  # see `verdict_on`
+COURSE = {
+    "alignment_next": "alignment with the next step (mean)",
+    "alignment_first": "alignment with the first step (least)",
+    "change": "change of Jacobians (largest, of the first)",
+    "displacement": "displacement of states (of their norm)",
+    "product_rank": "effective rank of the product",
+    "norm": "|J| (spectral norm, largest)",
+}  # what is measured over training, and what it is in words
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,7 @@ class JacobianStudy:
     start: Aligned
     seeds: tuple[Aligned, ...]
     verdict: str
+    course: Course | None = None
 
     @property
     def all(self) -> tuple[Aligned, ...]:
@@ -114,6 +127,7 @@ class JacobianStudy:
             "start": self.start.as_dict(),
             "seeds": [one.as_dict() for one in self.seeds],
             "verdict": self.verdict,
+            **({} if self.course is None else self.course.as_dict()),
         }
 
 
@@ -122,18 +136,46 @@ def _plain(values: NDArray[np.float64]) -> list[Any]:
 
 
 def study_jacobians(
-    run: Run, points: int = 32, *, seeds: tuple[int, ...] = (), train: float = 0.0, data: Data | None = None
+    run: Run,
+    points: int = 32,
+    *,
+    seeds: tuple[int, ...] = (),
+    train: float = 0.0,
+    data: Data | None = None,
+    course: int = 0,
 ) -> Stages:
     """Takes the Jacobians at some points of an even sub-grid; the last stage has the JacobianStudy.
 
-    seeds: of other fields with the same settings, as they begin, or trained for `train` seconds each on `data`. Raises
-    ConfigError.
+    seeds: of other fields with the same settings, as they begin, or trained for `train` seconds each on `data`.
+    course: looks over training, which trains the run again. Raises ConfigError, and DataNotFound for a course.
     """
     check_dynamic(run)
     if train and not seeds:
         raise ConfigError("--train is for fields of other seeds; name some with --seeds, such as --seeds 1,2.")
     if points > MOST_POINTS:
         raise ConfigError(f"{points} points are asked for; at most {MOST_POINTS} are allowed.")
+    check_course(run, course)
+    if not course:
+        study = yield from _fields(run, points, seeds, train, data)
+        yield Stage(1.0, "done", study)
+        return
+    volume = course_data(run, data)
+    start = 1 - course_share(run, course, 2 + len(seeds), train * len(seeds))
+    study = yield from part(_fields(run, points, seeds, train, data), 0, start)
+    yield Stage(start, "training again", study)
+    x = coordinates_at(run, places_of(run, "grid", points))
+    looks = yield from part(course_of(run, volume, course, COURSE, partial(_look, run, x)), start, 1)
+    yield Stage(1.0, "done", replace(study, course=looks))
+
+
+def _look(run: Run, x: Tensor, weights: Weights, name: str) -> Steps[Measures]:
+    """The measures over training of some weights."""
+    one = yield from within(_aligned(name, field_of_weights(run, run.config.field, weights), x), 0, 1)
+    return measures_of(one)
+
+
+def _fields(run: Run, points: int, seeds: tuple[int, ...], train: float, data: Data | None) -> Steps[JacobianStudy]:
+    """All but the course."""
     places = places_of(run, "grid", points)
     x, field = coordinates_at(run, places), dynamic_field(run)
     parts = 2 + len(seeds) * (2 if train else 1)
@@ -153,10 +195,29 @@ def study_jacobians(
     moments = moments_of(field, x[:1])
     times = np.array([moment.time for moment in moments[:-1]])
     width = field.config.width
-    yield Stage(1.0, "done", JacobianStudy(
-        places.count, width, min(LEADING, width), float(moments[1].time), times, now, start, tuple(others),
-        verdict_on(now),
-    ))  # fmt: skip
+    dt, leading = float(moments[1].time), min(LEADING, width)
+    return JacobianStudy(places.count, width, leading, dt, times, now, start, tuple(others), verdict_on(now))
+
+
+def measures_of(one: Aligned) -> Measures:
+    """What is followed over training; see COURSE. collapsed: whether the verdict is a static map."""
+    change, aligned = _finite(one.change).max(initial=0.0), _finite(one.alignment_first)
+    least = float(aligned.min()) if len(aligned) else math.nan
+    still = one.displacement < STILL or len(one.norm) == 1
+    following = _finite(one.alignment_next)
+    return {
+        "alignment_next": float(following.mean()) if len(following) else math.nan,
+        "alignment_first": least,
+        "change": float(change),
+        "displacement": one.displacement,
+        "product_rank": float(one.product_rank[-1]),
+        "norm": float(one.norm.max()),
+        "collapsed": bool(still or (change < ALIKE and least > ALIGNED)),
+    }
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[np.isfinite(values)]
 
 
 def verdict_on(one: Aligned) -> str:

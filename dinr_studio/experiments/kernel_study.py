@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,28 +16,40 @@ from dinr_studio.analysis.kernel_spectrum import FLOOR, KernelSpectrum, kernel_m
 from dinr_studio.config import STEPS, FieldConfig, changed
 from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.errors import ConfigError, DinrError
+from dinr_studio.experiments.course import Course, Measures, check_course, course_data, course_of, course_share
 from dinr_studio.experiments.kernel_forecast import Forecast, forecast
 from dinr_studio.experiments.kernel_places import Places, physical_spacing, places_of
 from dinr_studio.experiments.latent_probe import Data, trained_weights
+from dinr_studio.experiments.steps import Steps, part
 from dinr_studio.fields.build import Field, build_field, load_field
 from dinr_studio.fields.equal import static_twin
 from dinr_studio.fields.tangent_kernel import kernel_in_parts
 from dinr_studio.stages import Stage, Stages, within
-from dinr_studio.training.run import Run
+from dinr_studio.training.run import Run, Weights
 
 KEPT_MODES = 16
 TRAINING = "training the static twin"
 AGAINST = ("none", "static")
+COURSE = {
+    "effective_rank": "effective rank (participation ratio)",
+    "entropy_rank": "effective rank (entropy)",
+    "condition_number": "condition number",
+    "decay": "decay exponent",
+}  # what is measured over training, and what it is in words
 
 
 @dataclass(frozen=True)
 class KernelWish:
-    """What to look at. where: see PLACES; against: none or static; train_twin: seconds to train the twin for, or 0."""
+    """What to look at. where: see PLACES; against: none or static; train_twin: seconds to train the twin for, or 0.
+
+    course: looks over training, which trains the run again; 0 for none.
+    """
 
     points: int = 1024
     where: str = "grid"
     against: str = "none"
     train_twin: float = 0.0
+    course: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,8 @@ class KernelStudy:
     """What was seen of a run's kernel at some places.
 
     now: of the run's weights; start: of the weights it began with; static, static_trained: of the twin without
-    dynamics at its start and after training, where asked for. no_forecast: why there is none.
+    dynamics at its start and after training, where asked for. no_forecast: why there is none. course: the measures over
+    training, where asked for.
     """
 
     places: Places
@@ -80,6 +94,7 @@ class KernelStudy:
     static_trained: Measured | None = None
     forecast: Forecast | None = None
     no_forecast: str = ""
+    course: Course | None = None
 
     @property
     def all(self) -> tuple[Measured, ...]:
@@ -101,15 +116,39 @@ class KernelStudy:
             described["static"] = self.static.as_dict()
         if self.static_trained is not None:
             described["static_trained"] = self.static_trained.as_dict()
+        if self.course is not None:
+            described |= self.course.as_dict()
         return described
 
 
 def study_kernel(run: Run, wish: KernelWish, data: Data) -> Stages:
     """Takes the kernels that a wish names; the last stage has the KernelStudy. data: gives the run's volume.
 
-    Raises ConfigError for a run of blocks, and for a wish that cannot be met.
+    Raises ConfigError for a run of blocks and a wish that cannot be met, DataNotFound for a course without data.
     """
     _check(run, wish)
+    if not wish.course:
+        study = yield from _kernels(run, wish, data)
+        yield Stage(1.0, "done", study)
+        return
+    volume = course_data(run, data)
+    start = 1 - course_share(run, wish.course, 3, wish.train_twin)
+    study = yield from part(_kernels(run, wish, data), 0, start)
+    x = torch.from_numpy(study.places.network(run))
+    yield Stage(start, "training again", study)
+    course = yield from part(course_of(run, volume, wish.course, COURSE, partial(_look, run, x)), start, 1)
+    yield Stage(1.0, "done", replace(study, course=course))
+
+
+def _look(run: Run, x: torch.Tensor, weights: Weights, name: str) -> Steps[Measures]:
+    """The measures of the kernel of some weights."""
+    field = load_field(run.config.field, len(run.grid.shape), run.channels, weights)
+    measured, _ = yield from _measured(name, field, x, 0, 1)
+    return {measure: float(getattr(measured.spectrum, measure)) for measure in COURSE}
+
+
+def _kernels(run: Run, wish: KernelWish, data: Data) -> Steps[KernelStudy]:
+    """All but the course."""
     places = places_of(run, wish.where, wish.points)
     x = torch.from_numpy(places.network(run))
     twin = _twin_of(run) if wish.against == "static" else None
@@ -124,9 +163,7 @@ def study_kernel(run: Run, wish: KernelWish, data: Data) -> Stages:
             weights = yield from within(training, 3 / parts, 4 / parts)
             field = load_field(twin, len(run.grid.shape), run.channels, weights)
             trained, _ = yield from _measured("static twin, trained", field, x, 4, parts)
-    yield Stage(
-        1.0, "done", KernelStudy(places, now, start, static, trained, *_forecast(run, places, start, modes, data))
-    )
+    return KernelStudy(places, now, start, static, trained, *_forecast(run, places, start, modes, data))
 
 
 def _check(run: Run, wish: KernelWish) -> None:
@@ -138,6 +175,7 @@ def _check(run: Run, wish: KernelWish) -> None:
         raise ConfigError("--train-twin trains the static twin; add --against static.")
     if wish.against == "static" and not run.config.field.family.startswith("dinr-"):
         raise ConfigError(f"The family {run.config.field.family} is static itself and has no static twin.")
+    check_course(run, wish.course)
 
 
 def _config_of(run: Run) -> FieldConfig:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,13 @@ from torch import nn
 
 from dinr_studio import __version__
 from dinr_studio.analysis.scores import psnr
-from dinr_studio.config import FitConfig, TrainingConfig
+from dinr_studio.config import FitConfig, TrainingConfig, changed
 from dinr_studio.errors import DinrError, OutputError, RunFileError, TeamLost
 from dinr_studio.fields.build import load_field, parameter_count
 from dinr_studio.io.atomic import check_place
 from dinr_studio.sampling.evaluate import FieldOnGrid
 from dinr_studio.training.blended_run import blended_field
-from dinr_studio.training.device import effective_precision, resident_bytes
+from dinr_studio.training.device import effective_precision, resident_bytes, resolve_device
 from dinr_studio.training.distributed import ALONE, Team, run_id_of_job
 from dinr_studio.training.environment import environment
 from dinr_studio.training.keeping import Keeper
@@ -79,6 +79,23 @@ def fit(
     yield from _Fit(trainer, run, config, path if team.leads else None, enough).snapshots()
 
 
+def fit_again(
+    volume: Volume, run: Run, shown: Collection[int], total_steps: int | None = None
+) -> Generator[Snapshot, None, None]:
+    """A run's fit once more from its start, with no file; at each step of `shown` a snapshot has the weights then.
+
+    total_steps: where the learning rate's schedule ends, instead of where the settings end; a time limit, a goal and
+    patience end nothing here. The run is not judged where its snapshots are not asked for that long. Raises as `fit`.
+    """
+    training = changed(run.config.training, time_limit=None, goal_psnr=None, patience=0)
+    config = changed(run.config, training=training)
+    task = prepare_as_fitted(volume, training, run.open_options)
+    trainer = Trainer(task, config, resolve_device(training.device))
+    trainer.total_steps = total_steps or trainer.total_steps
+    again = new_run(task, config, dict(run.open_options))
+    yield from _Fit(trainer, again, config, None, never, frozenset(shown)).snapshots()
+
+
 def new_run(task: Task, config: FitConfig, open_options: dict[str, Any], path: Path | None = None) -> Run:
     """A run that has not begun; path: the file it is for, which within torchrun's job decides its id."""
     volume = task.volume
@@ -118,8 +135,15 @@ class _Fit:
     """One fit in progress: the trainer with its clock, its history and its run file."""
 
     def __init__(
-        self, trainer: Trainer, run: Run, config: FitConfig, path: Path | None, enough: Callable[[], bool]
+        self,
+        trainer: Trainer,
+        run: Run,
+        config: FitConfig,
+        path: Path | None,
+        enough: Callable[[], bool],
+        shown: Collection[int] = (),
     ) -> None:
+        self.shown = shown  # steps whose weights are wanted, whatever the clock says
         self.trainer, self.run, self.config, self.keeper, self.enough = trainer, run, config, Keeper(path), enough
         self.team = trainer.team
         self.columns = {name: list(values) for name, values in run.history.columns.items()}
@@ -183,7 +207,8 @@ class _Fit:
             trainer.elapsed, ended, due = team.told(elapsed, self.enough(), now - reported >= REPORT_SECONDS)
             began = now
             looked = end_reason(trainer) is not None or (advanced > 0 and trainer.step % self.look_every == 0)
-            if not looked and (advanced == 0 or not due):
+            wanted = advanced > 0 and trainer.step in self.shown
+            if not (looked or wanted) and (advanced == 0 or not due):
                 continue
             self.rate = voxels / max(now - reported, 1e-9)
             means = self.latest_means = trainer.reported.take() or self.latest_means
@@ -193,7 +218,7 @@ class _Fit:
                 self._autosave()
                 saved = time.perf_counter()
             trainer.elapsed += time.perf_counter() - began
-            show = looked or now - shown > SHOW_SECONDS
+            show = looked or wanted or now - shown > SHOW_SECONDS
             yield self._snapshot("training", means, looked=looked, weights=show)
             trainer.elapsed, ended = team.told(trainer.elapsed, self.enough())
             began = reported = time.perf_counter()

@@ -156,6 +156,29 @@ def test_jacobians_prints_one_object_and_a_verdict_in_words(run_file, shell, tmp
     assert "--seeds" in error
 
 
+@pytest.mark.parametrize(("command", "measure"), [("ntk", "effective_rank"), ("jacobians", "alignment_first")])
+def test_a_course_over_training_is_a_list_of_looks_or_a_table(run_file, shell, command, measure):
+    status, out, error = shell(command, run_file, "--points", 8, "--course", 2, "--json")
+    assert status == 0, error
+    found = json.loads(out)
+    assert [one["step"] for one in found["course"]] == [10, 12]
+    assert all(one["epoch"] > 0 and one[measure] > 0 for one in found["course"])
+    assert found["course_difference"] < 1e-6
+    status, out, _ = shell(command, run_file, "--points", 8, "--course", 2)
+    assert "Over training. Trained again from the start" in out
+    assert measure.replace("_", " ") in out
+
+
+def test_a_course_without_its_data_is_one_sentence(run_file, shell, tmp_path):
+    alone = tmp_path / "alone.dinr"
+    alone.write_bytes(run_file.read_bytes())
+    for command in ("ntk", "jacobians"):
+        status, out, error = shell(command, alone, "--course", 2, "--data", tmp_path / "gone.mrc")
+        assert status != 0
+        assert out == ""
+        assert "gone.mrc" in error
+
+
 def test_trajectories_prints_one_object_or_a_table_with_the_solver_s_error(run_file, shell, tmp_path):
     status, out, _ = shell("trajectories", run_file, "--points", 20, "--json", "-o", tmp_path / "t.svg")
     assert status == 0

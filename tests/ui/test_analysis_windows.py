@@ -88,6 +88,23 @@ def test_the_kernel_of_the_open_run_is_that_of_the_core(kernel, qtbot):
     assert set(kernel.forecast.curves) == {"at the start", "forecast", "measured"}
 
 
+def test_the_course_of_the_kernel_is_drawn_over_steps_and_copied(kernel, qtbot):
+    assert kernel.course.isHidden()
+    kernel.looks.setValue(3)
+    run_through(qtbot, kernel)
+    steps, ranks = kernel.course.curves["effective rank (participation ratio)"].getOriginalDataset()
+    assert len(steps) == 3
+    assert ranks[-1] == pytest.approx(kernel._study.now.spectrum.effective_rank, rel=1e-3)
+    assert kernel.course.isVisible()
+    assert "the run's own weights" in kernel.course.toolTip()
+    assert kernel.table()["course: step"] == list(steps)
+    assert shlex.split(kernel.command())[-2:] == ["--course", "3"]
+    kernel.looks.setValue(0)
+    kernel.clear()
+    assert kernel.course.isHidden()
+    assert "--course" not in kernel.command()
+
+
 def test_its_table_and_figure_are_saved_and_its_command_is_copied(kernel, qtbot, tmp_path, in_dialog):
     run_through(qtbot, kernel)
     for button, name in ((kernel.table_button, "t.csv"), (kernel.figure_button, "f.svg")):

@@ -122,6 +122,23 @@ def test_the_dynamics_are_shown_in_three_tabs_with_the_verdict_of_the_core(dynam
     assert len(dynamics.table()["step"]) == len(expected.now.norm)
 
 
+def test_the_course_of_alignment_has_a_tab_of_its_own(dynamics, qtbot):
+    dynamics.looks.setValue(2)
+    run_through(qtbot, dynamics)
+    assert dynamics.state.text().startswith("Done in"), dynamics.state.text()
+    dynamics.looks.setValue(0)
+    dynamics.tabs.setCurrentIndex(3)
+    assert "Trained again" in dynamics.course_note.text()
+    _, moved = dynamics.shares.curves["displacement of states (of their norm)"].getOriginalDataset()
+    assert moved[-1] == pytest.approx(dynamics._known.jacobians.now.displacement, rel=1e-3)
+    assert len(dynamics.table()["course: step"]) == 2
+    assert dynamics.figure() is not None
+    dynamics.clear()
+    dynamics.follow()
+    assert dynamics.figure() is None
+    assert "choose how many looks" in dynamics.course_note.text()
+
+
 def test_seeds_that_are_no_numbers_are_told(dynamics):
     dynamics.seeds.setText("one")
     dynamics.start()

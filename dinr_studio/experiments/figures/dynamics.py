@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dinr_studio.experiments.figures.style import BLUE, COLOURS, GREEN, ORANGE, PURPLE, figure_style, new_figure
+from dinr_studio.experiments.figures.course import draw_course
+from dinr_studio.experiments.figures.style import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    figure_style,
+    logarithmic,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,14 +25,17 @@ if TYPE_CHECKING:
     from dinr_studio.experiments.trajectory_study import TrajectoryStudy
 
 WIDTH, HEIGHT = 7.2, 4.6  # inches
+COURSE_SHARES = ("alignment_next", "alignment_first", "change", "displacement")
+COURSE_SIZES = ("product_rank", "norm")
 NAMED_STEPS = 12  # of the angles, at most; of more steps some are drawn
 
 
 def jacobian_figure(study: JacobianStudy) -> Figure:
     """Alignment, principal angles, ranks and norms by step, of all fields of a study."""
     with figure_style():
-        figure = new_figure(WIDTH, HEIGHT)
-        align, angles, ranks, norms = figure.subplots(2, 2).ravel()
+        rows = 2 if study.course is None else 3
+        figure = new_figure(WIDTH, HEIGHT * rows / 2)
+        align, angles, ranks, norms, *over = figure.subplots(rows, 2).ravel()
         for one, colour in zip(study.all, COLOURS, strict=False):
             steps = np.arange(1, len(one.norm) + 1)
             align.plot(steps[:-1], one.alignment_next, "o-", color=colour, label=f"{one.name}: with the next step")
@@ -39,6 +52,10 @@ def jacobian_figure(study: JacobianStudy) -> Figure:
         norms.set(xlabel="step", ylabel="|J| (spectral norm)")
         for axes in (align, ranks, norms):
             axes.legend(fontsize=5)
+        if study.course is not None:
+            draw_course(over[0], study.course, COURSE_SHARES, "share")
+            draw_course(over[1], study.course, COURSE_SIZES, "rank, and norm")
+            logarithmic(over[1], "y")
         title = f"{study.points} points, latent width {study.width}, {study.leading} leading directions"
         figure.suptitle(title, fontsize=8)
     return figure

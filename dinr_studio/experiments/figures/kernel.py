@@ -1,4 +1,4 @@
-"""The figure of a kernel study: spectra, cumulative shares, and leading eigenfunctions."""
+"""The figure of a kernel study: spectra, cumulative shares, the course of training, and leading eigenfunctions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dinr_studio.analysis.kernel_spectrum import FLOOR
-from dinr_studio.experiments.figures.style import COLOURS, figure_style, new_figure
+from dinr_studio.experiments.figures.course import draw_course
+from dinr_studio.experiments.figures.style import COLOURS, figure_style, logarithmic, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from dinr_studio.experiments.course import Course
     from dinr_studio.experiments.kernel_forecast import Forecast
     from dinr_studio.experiments.kernel_study import KernelStudy
 
@@ -22,8 +24,9 @@ def kernel_figure(study: KernelStudy) -> Figure:
     """Eigenvalues and cumulative shares of all kernels of a study, and the field's leading eigenfunctions."""
     with figure_style():
         pictured = study.places.pictured
-        figure = new_figure(7.2, 4.4 if pictured else 2.6)
-        rows = figure.add_gridspec(2 if pictured else 1, 1, height_ratios=[1.5, 1.0] if pictured else [1.0])
+        heights = [1.5, *([1.5] if study.course else []), *([1.0] if pictured else [])]
+        figure = new_figure(7.2, 0.4 + 1.6 * sum(heights))
+        rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
         plots = rows[0].subgridspec(1, 2 if study.forecast is None else 3)
         spectrum = figure.add_subplot(plots[0], xlabel="index i", ylabel="eigenvalue")
         share = figure.add_subplot(plots[1], xlabel="index i", ylabel="cumulative share of the trace")
@@ -44,14 +47,25 @@ def kernel_figure(study: KernelStudy) -> Figure:
         share.set_ylim(0, 1.02)
         if study.forecast is not None:
             _draw_forecast(figure.add_subplot(plots[2]), study.forecast)
+        if study.course is not None:
+            _draw_course(figure, rows[1], study.course)
         if pictured:
-            cells = rows[1].subgridspec(1, PICTURES)
+            cells = rows[len(heights) - 1].subgridspec(1, PICTURES)
             for i, mode in enumerate(study.now.modes[:PICTURES]):
                 picture = study.places.picture(mode)
                 limit = float(np.abs(picture).max()) or 1.0
                 axes = figure.add_subplot(cells[i], xticks=[], yticks=[], title=f"mode {i + 1}")
                 axes.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     return figure
+
+
+def _draw_course(figure: Figure, row: Any, course: Course) -> None:
+    """Ranks, condition number and decay over training."""
+    ranks, condition, decay = (figure.add_subplot(cell) for cell in row.subgridspec(1, 3))
+    draw_course(ranks, course, ("effective_rank", "entropy_rank"), "effective rank")
+    draw_course(condition, course, ("condition_number",), "condition number")
+    logarithmic(condition, "y")
+    draw_course(decay, course, ("decay",), "decay exponent")
 
 
 def _draw_forecast(axes: Any, forecast: Forecast) -> None:

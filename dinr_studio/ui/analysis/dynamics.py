@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QSplitter, QTabWidget, QVBoxLay
 
 from dinr_studio.errors import ConfigError
 from dinr_studio.stages import Stage, Stages
-from dinr_studio.ui.analysis.parts import decimal_number, shell_command, whole_number
+from dinr_studio.ui.analysis.course_plot import CoursePlot
+from dinr_studio.ui.analysis.parts import course_looks, decimal_number, shell_command, whole_number
 from dinr_studio.ui.analysis.quantity_view import QuantityView
 from dinr_studio.ui.analysis.window import AnalysisWindow
 from dinr_studio.ui.monitor.plots import Plot
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from dinr_studio.training.run import Run
 
 COLOURS = ("blue", "violet", "orange", "green", "red", "grey")
+NO_COURSE = "The course of alignment comes here: choose how many looks, then press Run. It trains the run again."
+SHARES = ("alignment_next", "alignment_first", "change", "displacement")
+SIZES = ("product_rank", "norm")
 STATIC = "The family {family} is static: there are no dynamics to look at."
 MAP_POINTS = 128  # pixels, about, of the energy map's longer side
 
@@ -41,7 +45,7 @@ class Dynamics:
     jacobians: JacobianStudy | None = None
 
 
-def _looked_at(run: Run, places: int, points: int, seeds: tuple[int, ...], train: float, data: Any) -> Stages:
+def _looked_at(run: Run, places: int, points: int, data: Any, **jacobians: Any) -> Stages:
     """All of it, one after another; what comes first is shown first."""
     from dinr_studio.experiments.jacobian_study import study_jacobians
     from dinr_studio.experiments.trajectory_study import study_trajectories
@@ -60,9 +64,10 @@ def _looked_at(run: Run, places: int, points: int, seeds: tuple[int, ...], train
             known, energy=(yield from within(quantity_slice(field, "kinetic-energy", factor=factor), 0.2, 0.3))
         )
     yield Stage(0.3, "Jacobians", known)
-    stages = study_jacobians(run, places, seeds=seeds, train=train, data=data)
-    known = replace(known, jacobians=(yield from within(stages, 0.3, 1.0)))
-    yield Stage(1.0, "done", known)
+    share = 0.1 if jacobians["course"] else 0.3  # a course takes longest
+    for stage in study_jacobians(run, places, data=data, **jacobians):
+        known = replace(known, jacobians=stage.result) if stage.result is not None else known
+        yield Stage(share + (1 - share) * stage.share, stage.doing, None if stage.result is None else known)
 
 
 class DynamicsWindow(AnalysisWindow):
@@ -84,15 +89,17 @@ class DynamicsWindow(AnalysisWindow):
             "Seconds to train other seeds", "0: they are looked at as they begin", 0, 0, 86_400, "s"
         )
         self.train.setSpecialValueText("not at all")
+        self.looks = course_looks()
         return {
             "&Points for trajectories": self.points,
             "Places for &Jacobians": self.places,
             "Other &seeds": self.seeds,
             "Train them f&or": self.train,
+            "Cours&e: looks": self.looks,
         }
 
     def results(self) -> QWidget:
-        """Three tabs."""
+        """Four tabs."""
         self.verdict = QLabel()
         self.verdict.setWordWrap(True)
         self.verdict.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -109,13 +116,14 @@ class DynamicsWindow(AnalysisWindow):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(_four(self.way, self.curvature, self.energy, self.error), "Trajectories")
-        jacobians = QWidget()
-        layout = QVBoxLayout(jacobians)
-        layout.setContentsMargins(0, 4, 0, 0)
-        layout.addWidget(self.verdict)
-        layout.addWidget(_four(self.align, self.angles, self.ranks, self.norms), 1)
-        self.tabs.addTab(jacobians, "Jacobians")
+        plots = _four(self.align, self.angles, self.ranks, self.norms)
+        self.tabs.addTab(_below(self.verdict, plots), "Jacobians")
         self.tabs.addTab(self.map, "Where they work hardest")
+        self.shares = CoursePlot("Course of alignment", "share")
+        self.sizes = CoursePlot("Course of ranks and norms", "rank, and norm")
+        self.course_note = QLabel(NO_COURSE)
+        self.course_note.setWordWrap(True)
+        self.tabs.addTab(_below(self.course_note, _beside(self.shares, self.sizes)), "Over training")
         self.tabs.currentChanged.connect(self.follow)
         self._known = Dynamics()
         self._plots = (
@@ -127,6 +135,8 @@ class DynamicsWindow(AnalysisWindow):
             self.angles,
             self.ranks,
             self.norms,
+            self.shares,
+            self.sizes,
         )
         return self.tabs
 
@@ -142,7 +152,8 @@ class DynamicsWindow(AnalysisWindow):
         run, volume, seeds = self.run, self.studio.fitted_volume, self._seeds()
         assert run is not None
         train = self.train.value() if seeds else 0.0
-        return partial(_looked_at, run, self.places.value(), self.points.value(), seeds, train, lambda: volume)
+        jacobians = {"seeds": seeds, "train": train, "course": self.looks.value()}
+        return partial(_looked_at, run, self.places.value(), self.points.value(), lambda: volume, **jacobians)
 
     def _seeds(self) -> tuple[int, ...]:
         words = self.seeds.text().replace(",", " ").split()
@@ -190,6 +201,10 @@ class DynamicsWindow(AnalysisWindow):
             self.ranks.curve(f"{one.name}: product", steps, one.product_rank, colour, dots=True)
             self.ranks.curve(f"{one.name}: J", steps, one.jacobian_rank, colour, dashed=True, dots=True)
             self.norms.curve(one.name, steps, one.norm, colour, dots=True)
+        if study.course is not None:
+            self.course_note.setText(study.course.note)
+            self.shares.show_course(study.course, SHARES)
+            self.sizes.show_course(study.course, SIZES)
         self.align.line("by chance", study.chance, "grey")
         rows = study.now.angles_next
         for k, row in enumerate(rows):
@@ -203,13 +218,16 @@ class DynamicsWindow(AnalysisWindow):
         """Shows nothing."""
         self._known = Dynamics()
         self.verdict.setText("")
+        self.course_note.setText(NO_COURSE)
         self.map.clear_slice()
         for plot in self._plots:
             plot.clear_all()
 
     def figure(self) -> Callable[[], Figure] | None:
         """The tab in front for print."""
-        study = (self._known.trajectories, self._known.jacobians, self._known.energy)[self.tabs.currentIndex()]
+        known, jacobians = self._known, self._known.jacobians
+        course = None if jacobians is None or jacobians.course is None else jacobians
+        study = (known.trajectories, jacobians, known.energy, course)[self.tabs.currentIndex()]
         return None if study is None else partial(_figure, self.tabs.currentIndex(), study)
 
     def table(self) -> Columns | None:
@@ -219,6 +237,8 @@ class DynamicsWindow(AnalysisWindow):
             return _trajectory_columns(known.trajectories)
         if tab == 1 and known.jacobians is not None:
             return _jacobian_columns(known.jacobians)
+        if tab == 3 and known.jacobians is not None and known.jacobians.course is not None:
+            return known.jacobians.course.columns()
         return None
 
     def command(self) -> str:
@@ -226,28 +246,44 @@ class DynamicsWindow(AnalysisWindow):
         path = self.studio.run_path
         if path is None or self.run is None:
             return ""
-        if self.tabs.currentIndex() == 1:
+        if self.tabs.currentIndex() in (1, 3):
             seeds = ",".join(self.seeds.text().replace(",", " ").split())
             words = (
                 ["--seeds", seeds, *(["--train", f"{self.train.value():g}s"] * bool(self.train.value()))]
                 if seeds
                 else []
             )
+            words += ["--course", str(self.looks.value())] if self.looks.value() else []
             return shell_command("jacobians", path, "--points", self.places.value(), *words)
         if self.tabs.currentIndex() == 2:
             return shell_command("export", path, "-o", "kinetic-energy.h5", "--quantity", "kinetic-energy")
         return shell_command("trajectories", path, "--points", self.points.value())
 
 
+def _below(label: QLabel, plots: QWidget) -> QWidget:
+    """Plots with words above them."""
+    whole = QWidget()
+    layout = QVBoxLayout(whole)
+    layout.setContentsMargins(0, 4, 0, 0)
+    layout.addWidget(label)
+    layout.addWidget(plots, 1)
+    return whole
+
+
+def _beside(*plots: Plot) -> QSplitter:
+    """Plots beside each other."""
+    row = QSplitter(Qt.Orientation.Horizontal)
+    for plot in plots:
+        row.addWidget(plot)
+    row.setSizes([500] * len(plots))
+    return row
+
+
 def _four(*plots: Plot) -> QSplitter:
     """Four plots, two by two."""
     whole = QSplitter(Qt.Orientation.Vertical)
     for pair in (plots[:2], plots[2:]):
-        row = QSplitter(Qt.Orientation.Horizontal)
-        for plot in pair:
-            row.addWidget(plot)
-        row.setSizes([500, 500])
-        whole.addWidget(row)
+        whole.addWidget(_beside(*pair))
     whole.setSizes([300, 300])
     return whole
 
@@ -282,4 +318,4 @@ def _figure(tab: int, study: Any) -> Figure:
 
     if tab == 0:
         return trajectory_figure(study)
-    return jacobian_figure(study) if tab == 1 else quantity_figure(study, "")
+    return quantity_figure(study, "") if tab == 2 else jacobian_figure(study)

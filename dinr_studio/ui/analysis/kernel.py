@@ -11,10 +11,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QSplitter, QWidget
 
 from dinr_studio.stages import Stages
+from dinr_studio.ui.analysis.course_plot import CoursePlot
 from dinr_studio.ui.analysis.parts import (
     MeasureTable,
     PictureStrip,
     choice,
+    course_looks,
     decimal_number,
     shell_command,
     whole_number,
@@ -66,11 +68,13 @@ class KernelWindow(AnalysisWindow):
         self.seconds.setSpecialValueText("not at all")
         self.seconds.setEnabled(False)
         self.against.currentIndexChanged.connect(lambda: self.seconds.setEnabled(self.against.currentData() != "none"))
+        self.looks = course_looks()
         return {
             "&Points, at most": self.points,
             "&Where": self.where,
             "Com&pare with": self.against,
             "&Train the twin for": self.seconds,
+            "Cours&e: looks": self.looks,
         }
 
     def results(self) -> QWidget:
@@ -85,9 +89,10 @@ class KernelWindow(AnalysisWindow):
             "Errors as the kernel at the start forecasts them, were it to stay and training a gradient flow, its time "
             "set by the training loss; beside what was measured (normalised units)"
         )
+        self.course = CoursePlot("Course of the kernel's measures", "measure (no unit)")
         self.modes, self.measures = PictureStrip("Leading eigenfunctions"), MeasureTable("Measures of the kernels")
         halves = QSplitter(Qt.Orientation.Vertical)
-        for pair in ((self.spectrum, self.share, self.forecast), (self.modes, self.measures)):
+        for pair in ((self.spectrum, self.share, self.forecast), (self.modes, self.course, self.measures)):
             row = QSplitter(Qt.Orientation.Horizontal)
             for widget in pair:
                 row.addWidget(widget)
@@ -106,6 +111,7 @@ class KernelWindow(AnalysisWindow):
             "where": self.where.currentData(),
             "against": self.against.currentData(),
             "train_twin": self.seconds.value() if self.seconds.isEnabled() else 0.0,
+            "course": self.looks.value(),
         }
 
         def make() -> Stages:
@@ -134,6 +140,9 @@ class KernelWindow(AnalysisWindow):
             self.modes.say("Eigenfunctions make pictures on an even sub-grid of two axes or more.")
         if result.forecast is not None:
             self._draw_forecast(result.forecast)
+        if result.course is not None:
+            self.course.show_course(result.course, tuple(result.course.titles))
+            self.course.show()
         rows = [*MEASURES, "parameters", "width", "seconds"]
         self.measures.show_measures(rows, {one.name: _cells(one) for one in result.all})
 
@@ -149,6 +158,8 @@ class KernelWindow(AnalysisWindow):
         """Shows nothing."""
         self._study = None
         self.forecast.clear_all()
+        self.course.clear_all()
+        self.course.hide()
         self.spectrum.clear_all()
         self.share.clear_all()
         self.modes.say("The leading eigenfunctions come here.")
@@ -160,7 +171,7 @@ class KernelWindow(AnalysisWindow):
         return None if study is None else partial(_figure, study)
 
     def table(self) -> Columns | None:
-        """Eigenvalues and cumulative shares."""
+        """Eigenvalues and cumulative shares, and the course of training."""
         study = self._study
         if study is None:
             return None
@@ -168,7 +179,7 @@ class KernelWindow(AnalysisWindow):
         for one in study.all:
             columns[f"eigenvalue, {one.name}"] = [float(value) for value in one.spectrum.eigenvalues]
             columns[f"cumulative share, {one.name}"] = [float(value) for value in one.spectrum.cumulative_share]
-        return columns
+        return columns if study.course is None else columns | study.course.columns()
 
     def command(self) -> str:
         """`dinr-studio ntk` with the same choices."""
@@ -179,6 +190,7 @@ class KernelWindow(AnalysisWindow):
         if self.against.currentData() != "none":
             words += ["--against", self.against.currentData()]
             words += ["--train-twin", f"{self.seconds.value():g}s"] if self.seconds.value() else []
+        words += ["--course", self.looks.value()] if self.looks.value() else []
         return shell_command(*words)
 
 

@@ -55,6 +55,14 @@ def choice(name: str, tip: str, entries: Mapping[str, Any]) -> QComboBox:
     return box
 
 
+def course_looks() -> QSpinBox:
+    """A field for how often to look while the run is trained again."""
+    tip = "Looks over training, evenly in log of steps. Trains the run again, for as long as its fit took; 0: none"
+    spin = whole_number("Course: looks", tip, 0, 0, 100)
+    spin.setSpecialValueText("none")
+    return spin
+
+
 def shell_command(*words: object) -> str:
     """The words as a command of the shell, quoted where that is needed."""
     return shlex.join(["dinr-studio", *(str(word) for word in words)])

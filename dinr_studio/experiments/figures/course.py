@@ -17,4 +17,5 @@ def draw_course(axes: Any, course: Course, names: tuple[str, ...], label: str) -
     logarithmic(axes, "x")
     axes.set(xlabel="optimiser step", ylabel=label)
     if len(names) > 1:
-        axes.legend(fontsize=5)
+        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 2}  # where no curve is
+        axes.legend(fontsize=5, **above)

@@ -37,6 +37,7 @@ def kernel(with_run):
     with_run.actions_by_name["analyse-kernel"].trigger()
     shown = with_run.analyses.windows["analyse-kernel"]
     shown.points.setValue(30)
+    shown.looks.setValue(0)
     shown.where.setCurrentIndex(0)
     shown.against.setCurrentIndex(0)
     return shown

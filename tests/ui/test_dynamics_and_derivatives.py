@@ -40,6 +40,7 @@ def dynamics(window):
     shown = window.analyses.show("analyse-dynamics")
     shown.points.setValue(20)
     shown.places.setValue(8)
+    shown.looks.setValue(0)
     shown.seeds.setText("")
     return shown
 

@@ -63,7 +63,7 @@ def pickled_npz(folder, canary):
 
 def pickled_store(folder, canary):
     path = seeds.SEEDS["Zarr 2"](folder)
-    metadata = json.loads((path / ".zarray").read_text())
+    metadata = json.loads((path / ".zarray").read_text(encoding="utf-8"))
     (path / ".zarray").write_text(json.dumps(metadata | {"compressor": {"id": "pickle"}}))
     (path / "0.0.0").write_bytes(pickle.dumps(Canary(canary)))
     return path
@@ -331,7 +331,7 @@ def test_12_the_shell_tells_of_a_small_file_in_a_sentence(small_path, tmp_path, 
 
 
 def test_every_promise_has_a_test_and_every_test_a_promise(root):
-    page = (root / "resources" / "docs" / "security.md").read_text()
+    page = (root / "resources" / "docs" / "security.md").read_text(encoding="utf-8")
     promised = {int(number) for number in re.findall(r"^(\d+)\. \*\*", page, re.MULTILINE)}
     tested = {int(match[1]) for name in globals() if (match := re.match(r"test_(\d+)_", name))}
     assert promised == tested

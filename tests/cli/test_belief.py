@@ -39,7 +39,7 @@ def test_fsc_prints_one_object_and_writes_figure_and_local_resolution(shell, hal
     assert found["resolution"]["0.5"] == pytest.approx(2 / 0.2, rel=0.2)
     assert set(found["curves"]) == {"unmasked", "masked", "randomised", "corrected"}
     assert found["directional"]["sphericity"] > 0.8
-    text = figure.read_text()
+    text = figure.read_text(encoding="utf-8")
     assert "spatial frequency (1/angstrom)" in text
     assert "corrected for the mask" in text
     volume = open_volume(str(local))
@@ -94,7 +94,7 @@ def test_spectra_of_a_run_hold_data_field_residual_and_the_finer_field(shell, ru
     assert found["spectra"]["data"]["radial"]["nyquist"] == pytest.approx(0.25)
     assert 0 <= found["beyond_nyquist"]["share"] < 0.5
     assert set(found["spectra"]["data"]["axes"]) == {"z", "y", "x"}
-    assert "cycles per angstrom" in figure.read_text()
+    assert "cycles per angstrom" in figure.read_text(encoding="utf-8")
     status, out, _ = shell("spectra", run)
     assert status == 0
     assert "power density in (value)² by frequency in cycles per angstrom" in out
@@ -256,7 +256,7 @@ def test_uncertainty_is_written_as_mean_and_deviation_on_a_finer_grid(shell, hal
     assert spread.grid == mean.grid
     assert spread.grid.shape == (36, 36, 36)
     assert spread.value_range[0] >= 0
-    assert "promised share" in figure.read_text()
+    assert "promised share" in figure.read_text(encoding="utf-8")
 
 
 def test_twin_fit_writes_runs_table_and_figure_and_keeps_them(shell, halves, tmp_path):
@@ -265,7 +265,7 @@ def test_twin_fit_writes_runs_table_and_figure_and_keeps_them(shell, halves, tmp
     assert status == 0
     found = json.loads(out)
     assert {path.name for path in folder.iterdir()} == {"half-1.dinr", "half-2.dinr", "fsc.csv", "fsc.svg"}
-    header, *rows = (folder / "fsc.csv").read_text().splitlines()
+    header, *rows = (folder / "fsc.csv").read_text(encoding="utf-8").splitlines()
     assert header.startswith("frequency (1/angstrom),modes,")
     assert len(rows) == len(found["fields"]["frequency"])
     assert found["halves"]["curves"]["unmasked"][1] > 0.9

@@ -60,7 +60,7 @@ def test_a_figure_that_cannot_be_written_is_told_before_the_work(run_file, shell
         assert status == 2
         assert sentence in error
         assert out == ""
-    assert (tmp_path / "there.svg").read_text() == "mine"
+    assert (tmp_path / "there.svg").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_quantity_is_exported_at_any_resolution_with_its_unit_and_what_it_is(run_file, shell, tmp_path):
@@ -97,7 +97,7 @@ def test_a_slice_of_a_quantity_needs_no_data_and_names_its_unit(run_file, shell,
     options = ("--quantity", quantity, "--channel", channel, "--axis", "y", "--factor", 2)
     status, _, error = shell("slice", alone, "-o", tmp_path / "s.svg", *options)
     assert status == 0, error
-    written = (tmp_path / "s.svg").read_text()
+    written = (tmp_path / "s.svg").read_text(encoding="utf-8")
     label = {
         "gradient": "d/dx (1/angstrom)",
         "laplacian": "Laplacian (1/angstrom^2)",

@@ -64,7 +64,7 @@ def test_interrupted_a_sweep_keeps_what_is_done(shell, file, tmp_path, monkeypat
     assert "interrupted" in said
     monkeypatch.setattr(running, "write_results", usual)
     assert (tmp_path / "out" / "summary.md").exists()
-    assert len(json.loads((tmp_path / "out" / "sweep.json").read_text())["records"]) == 1
+    assert len(json.loads((tmp_path / "out" / "sweep.json").read_text(encoding="utf-8"))["records"]) == 1
 
 
 def test_events_are_one_object_a_line_for_the_window(shell, file, tmp_path):

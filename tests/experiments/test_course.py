@@ -59,7 +59,7 @@ def test_the_last_look_at_the_jacobians_is_the_runs_own_with_its_criterion(run, 
     described = study.as_dict()["course"]
     assert [one["step"] for one in described] == study.course.steps
     save_figure(jacobian_figure(study), tmp_path / "j.svg")
-    assert "displacement of states (of their norm)" in (tmp_path / "j.svg").read_text()
+    assert "displacement of states (of their norm)" in (tmp_path / "j.svg").read_text(encoding="utf-8")
 
 
 def test_steps_grown_over_the_run_are_those_of_the_weights_at_each_look(volume):
@@ -147,6 +147,6 @@ def test_a_course_that_cannot_be_had_is_one_sentence_before_the_work(run, looks,
 
 def test_the_figure_of_kernels_has_panels_of_the_course(kernels, tmp_path):
     save_figure(kernel_figure(kernels), tmp_path / "k.svg")
-    written = (tmp_path / "k.svg").read_text()
+    written = (tmp_path / "k.svg").read_text(encoding="utf-8")
     for text in ("optimiser step", "condition number", "decay exponent", "effective rank (entropy)", "mode 8"):
         assert text in written

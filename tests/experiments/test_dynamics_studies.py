@@ -126,7 +126,7 @@ def test_other_seeds_stand_beside_it_fresh_or_trained(run, volume, tmp_path):
     assert not np.allclose(trained.seeds[0].norm, fresh.seeds[0].norm, rtol=1e-3)
     assert not np.allclose(fresh.seeds[0].norm, fresh.seeds[1].norm, rtol=1e-3)
     save_figure(jacobian_figure(trained), tmp_path / "j.svg")
-    assert "seed 1, trained: with the next step" in (tmp_path / "j.svg").read_text()
+    assert "seed 1, trained: with the next step" in (tmp_path / "j.svg").read_text(encoding="utf-8")
 
 
 def rotation(rate):
@@ -177,7 +177,7 @@ def test_energy_is_what_training_penalises_and_a_figure_shows_it(run, tmp_path):
         energy = float(field.predict(torch.from_numpy(places.network(run))).kinetic_energy)
     assert study.energy.sum() == pytest.approx(energy, rel=1e-4)
     save_figure(trajectory_figure(study), tmp_path / "t.svg")
-    assert "error against rk4 with 256 steps" in (tmp_path / "t.svg").read_text()
+    assert "error against rk4 with 256 steps" in (tmp_path / "t.svg").read_text(encoding="utf-8")
 
 
 def test_an_adaptive_solver_is_compared_as_it_solves(run):

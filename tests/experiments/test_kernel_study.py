@@ -102,7 +102,7 @@ def test_a_study_that_is_closed_leaves_no_hooks_and_computes_nothing_more(run):
 
 def test_its_figure_names_every_kernel_and_its_floor(run, tmp_path):
     save_figure(kernel_figure(study(run, against="static")), tmp_path / "kernel.svg")
-    written = (tmp_path / "kernel.svg").read_text()
+    written = (tmp_path / "kernel.svg").read_text(encoding="utf-8")
     for text in ("static twin at its start", "field at its start", "cumulative share", "mode 8", "floor of 32 bits"):
         assert text in written
 

@@ -117,7 +117,7 @@ def test_its_table_and_figure_are_saved_and_its_command_is_copied(kernel, qtbot,
         rows = list(csv.DictReader(file))
     values = [float(row["eigenvalue, field"]) for row in rows]
     assert values == sorted(values, reverse=True)
-    assert "<svg" in (tmp_path / "f.svg").read_text()
+    assert "<svg" in (tmp_path / "f.svg").read_text(encoding="utf-8")
     qtbot.mouseClick(kernel.copy_button, LEFT)
     words = shlex.split(QGuiApplication.clipboard().text())
     assert words[:2] == ["dinr-studio", "ntk"]

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from dinr_studio import __version__
 from dinr_studio.ui.actions import COMMANDS, MENUS
+from dinr_studio.ui.analysis.catalogue import ANALYSES, Analyses
 from dinr_studio.ui.commands import Commands
 from dinr_studio.ui.theme import is_dark
 
@@ -68,9 +69,12 @@ def test_shortcuts_are_unlike_and_can_be_typed():
     assert len({command.name for command in COMMANDS}) == len(COMMANDS)
 
 
-def test_every_command_stands_in_its_menu_with_a_tip_and_runs_its_own_method(make_window, monkeypatch):
+def test_every_command_stands_in_its_menu_with_a_tip_and_does_what_is_its_own(make_window, monkeypatch):
     ran = []
+    monkeypatch.setattr(Analyses, "show", lambda self, name: ran.append(name))
     for command in COMMANDS:
+        if command.name in ANALYSES:
+            continue
         method = command.name.replace("-", "_")
         assert getattr(Commands, method).__doc__
         monkeypatch.setattr(Commands, method, lambda self, *given, name=command.name: ran.append(name))

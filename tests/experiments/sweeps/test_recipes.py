@@ -45,10 +45,12 @@ def test_a_recipe_ends_in_tables_a_figure_and_words_about_each_terms(name, file,
     for group in summary.groups:
         for metric in RECIPES[name].metrics:
             assert group.value(metric) > 0
-    text = (tmp_path / "results" / "summary.md").read_text()
+    text = (tmp_path / "results" / "summary.md").read_text(encoding="utf-8")
     assert RECIPES[name].question in text
     assert (tmp_path / "results" / "sweep.svg").read_bytes().startswith(b"<?xml")
-    assert len((tmp_path / "results" / "summary.csv").read_text().splitlines()) == len(summary.groups) + 1
+    assert (
+        len((tmp_path / "results" / "summary.csv").read_text(encoding="utf-8").splitlines()) == len(summary.groups) + 1
+    )
 
 
 def test_the_embeddings_of_the_settings_are_those_of_the_recipe():

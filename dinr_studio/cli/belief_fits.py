@@ -10,7 +10,7 @@ import typer
 
 from dinr_studio.cli.believing import check_outputs, save
 from dinr_studio.cli.following import followed
-from dinr_studio.errors import ConfigError, FileFormatError
+from dinr_studio.errors import FileFormatError
 
 if TYPE_CHECKING:
     from dinr_studio.experiments.ensembles import Asked
@@ -41,7 +41,7 @@ def twin_fit(
 ) -> dict[str, Any]:
     """Fits both half maps, or both halves of one volume (no second file); returns what `twin-fit --json` prints."""
     from dinr_studio.experiments.steps import told
-    from dinr_studio.experiments.twins import Half, fit_twins, split
+    from dinr_studio.experiments.twins import Half, fit_twins, half_maps, split
 
     first, options = _opened(files[0], open_options)
     if files[1] is None:
@@ -49,9 +49,7 @@ def twin_fit(
         halves = tuple(Half(half, options) for half in split(first, seed))
     else:
         second, other = _opened(files[1], open_options)
-        if first.provenance.sha256 == second.provenance.sha256:
-            raise ConfigError("Both half maps are one file, whose noise is the same; give two, or one and --split.")
-        halves = (Half(first, options), Half(second, other))
+        halves = half_maps(Half(first, options), Half(second, other))
     found = followed(told(fit_twins((halves[0], halves[1]), folder, asked, choice, mask)))
     result: dict[str, Any] = found.as_dict()
     return result

@@ -248,13 +248,47 @@ def reporting(run_files: Sequence[str], output: str) -> Repeat:
     return Repeat(("report", *map(_as_word, run_files), "-o", _as_word(output)))
 
 
+def ensembling(
+    file: str, folder: str, members: int, options: Mapping[str, Any], config: FitConfig, base: FitConfig | None
+) -> Repeat:
+    """An ensemble of fits; base: as in `fitting`."""
+    words = ("ensemble", _as_word(file), "-o", _as_word(folder), "--members", str(members))
+    return Repeat((*words, *_asked_words(config, base), *_opening_words(options)))
+
+
+def twinning(
+    files: tuple[str, str | None],
+    folder: str,
+    mask: str,
+    options: Mapping[str, Any],
+    config: FitConfig,
+    base: FitConfig | None,
+) -> Repeat:
+    """A twin fit of two half maps, or of a volume that is split (no second file); base: as in `fitting`."""
+    second = ["--split"] if files[1] is None else [_as_word(files[1])]
+    masked = [] if mask == "none" else ["--mask", mask]
+    words = ("twin-fit", _as_word(files[0]), *second, "-o", _as_word(folder), *masked)
+    return Repeat((*words, *_asked_words(config, base), *_opening_words(options)))
+
+
+def _asked_words(config: FitConfig, base: FitConfig | None) -> list[str]:
+    """Settings of several fits: the preset, the family, and what differs."""
+    words = ["--preset", config.preset, "--family", config.field.family]
+    for name, value in changed_settings(config, base).items():
+        words += ["--set", f"{name}={_setting_value(value)}"]
+    return words
+
+
+def _setting_value(value: Any) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else _exact(value)
+
+
 def _setting_words(name: str, value: Any) -> list[str]:
     """An option that sets a setting so that parsing gives the very same value."""
     if name == "time_limit" and value is not None and "e" not in repr(value):
         return ["--time-limit", f"{value!r}s"]
     if value is None or name not in OPTIONS:
-        word = "none" if value is None else str(value).lower() if isinstance(value, bool) else _exact(value)
-        return ["--set", f"{name}={word}"]
+        return ["--set", f"{name}={_setting_value(value)}"]
     return [OPTIONS[name], _exact(value)]
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.analysis.fsc import Resolution, crossing, length_in_words
 from dinr_studio.config import FitConfig, changed
-from dinr_studio.errors import DataError
+from dinr_studio.errors import ConfigError, DataError
 from dinr_studio.experiments.correlation import Correlated, Wish, correlated
 from dinr_studio.experiments.ensembles import Asked, psnr_of
 from dinr_studio.experiments.fits import Fit, folder_at, made
@@ -95,6 +95,13 @@ class Twins:
             "verdict": verdict(self),
             "notes": list(self.notes),
         }
+
+
+def half_maps(first: Half, second: Half) -> tuple[Half, Half]:
+    """Two half maps of two files; raises ConfigError where they are one."""
+    if first.volume.provenance.sha256 == second.volume.provenance.sha256:
+        raise ConfigError("Both half maps are one file, whose noise is the same; give two, or one to be split.")
+    return first, second
 
 
 def split(volume: Volume, seed: int) -> tuple[Volume, Volume]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dinr_studio.analysis.calibration import Calibration, calibrate
 from dinr_studio.coordinates import Grid
 from dinr_studio.errors import ConfigError, RunFileError
-from dinr_studio.experiments.ensembles import members_in
+from dinr_studio.experiments.ensembles import Asked, fit_ensemble, members_in
 from dinr_studio.experiments.steps import Steps, part
 from dinr_studio.fields.spread import EnsembleMean, EnsembleSpread
 from dinr_studio.normalisation import Normalisation
@@ -179,6 +179,15 @@ def uncertainty_open(run: Run, volume: Volume, folder: Path | None) -> Steps[Loo
     slices = [np.concatenate(list(evaluate_slabs(one, plane)))[..., 0] for one in (found.mean, found.spread)]
     mean, deviation = (one.reshape(one.shape[-2:] if one.ndim > 1 else (1, -1)).astype(np.float64) for one in slices)
     return Looked(found, mean, deviation)
+
+
+def ensemble_open(
+    volume: Volume, folder: Path, members: int, asked: Asked, open_options: Mapping[str, Any]
+) -> Steps[Looked]:
+    """Fits what is missing of an ensemble on the open data in a folder, then as `uncertainty_open` of that folder."""
+    yield from part(fit_ensemble(volume, folder, members, asked, open_options), 0.0, 0.9)
+    first = members_in(folder)[0]
+    return (yield from part(uncertainty_open(first, volume, folder), 0.9, 1.0))
 
 
 def middle_plane(grid: Grid) -> Grid:

@@ -64,6 +64,7 @@ COMMANDS = (
     Command("analyse-kernel", "Analyse", "Neural tangent &kernel …", "Spectrum, ranks and eigenfunctions of the field's kernel, beside its static twin's", separator=True),
     Command("analyse-spectra", "Analyse", "&Power spectra …", "Data, field and residual by frequency, and what a finer grid adds", separator=True),
     Command("analyse-fsc", "Analyse", "&Fourier shell correlation …", "Up to which resolution two maps agree, by direction and place, too"),
+    Command("analyse-twin", "Analyse", "Tw&in fit …", "Fit two half maps independently and see up to where the fields agree"),
     Command("analyse-uncertainty", "Analyse", "&Uncertainty …", "Standard deviations by the last layer or an ensemble, and whether they hold"),
     Command("analyse-structure", "Analyse", "Str&ucture scores …", "Similarity, gradients and histograms by region and by frequency"),
     Command("analyse-sweep", "Analyse", "S&weep …", "Fit the data again and again with other settings, and see what they are worth"),

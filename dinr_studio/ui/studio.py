@@ -279,15 +279,21 @@ class Studio(Looking):
             return self.volume
         return self.volume.cropped([a for a, _ in self.box], [b for _, b in self.box])
 
+    @property
+    def fitted_options(self) -> dict[str, Any]:
+        """How what a fit would take is opened."""
+        options = dict(self.options)
+        if self.box is not None:
+            before = options.get("crop") or [[0, 0]] * len(self.box)
+            options["crop"] = [[a + o, b + o] for (a, b), (o, _) in zip(self.box, before, strict=True)]
+        return options
+
     def start_fit(self, config: FitConfig, usual: FitConfig | None = None) -> None:
         """Begins a fit of the open volume; usual: what the preset has of itself, for the command that repeats it."""
         volume = self.fitted_volume
         if volume is None or self.fit.running:
             return
-        options = dict(self.options)
-        if self.box is not None:
-            before = options.get("crop") or [[0, 0]] * len(self.box)
-            options["crop"] = [[a + o, b + o] for (a, b), (o, _) in zip(self.box, before, strict=True)]
+        options = self.fitted_options
         self.latent_time, self.shows_best = None, False
         self.run_path = new_run_path(self.file)
         done = repeat.fitting(self.file, str(self.run_path), options, config, usual)

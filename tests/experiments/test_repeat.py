@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import dinr_studio as ds
-from dinr_studio.cli import exporting, fitting, meshing
+from dinr_studio.cli import belief_fits, exporting, fitting, meshing
 from dinr_studio.cli.app import run as run_shell
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig, changed, with_changes
 from dinr_studio.experiments import repeat
@@ -200,3 +200,37 @@ def test_several_commands_are_one_script():
         "volume = ds.open_volume('a.mrc', fill=float('nan'))",
         "field = ds.load('b.dinr')",
     ]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, ODD, {"embedding": "hashgrid", "finest_resolution": (5, 6, 7)}, {"held_out_share": 0.5}]
+)
+def test_the_copied_commands_of_several_fits_give_the_same_settings(file, monkeypatch, changes):
+    volume = open_volume(file)
+    config = with_changes(preset_config("quick", volume, "dinr-siren"), changes)
+    requests = []
+
+    def keep(*given):
+        requests.append(given)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(belief_fits, "ensemble", keep)
+    monkeypatch.setattr(belief_fits, "twin_fit", keep)
+    opening = {"crop": [[0, 6], [1, 8], [0, 10]], "voxel_size": (1.0, 2.0, 3.0), "unit": "nm"}
+    for base in (repeat.preset_of(config, volume), None):
+        several = (
+            repeat.ensembling(file, "members", 3, opening, config, base),
+            repeat.twinning((file, "other.npy"), "twins", "sphere", opening, config, base),
+            repeat.twinning((file, None), "twins", "none", opening, config, base),
+        )
+        for one in several:
+            with pytest.raises(SystemExit):
+                run_shell(shlex.split(one.shell)[1:])
+        ensemble, twins, split = requests[-3:]
+        assert (ensemble[0], str(ensemble[1]), ensemble[2]) == (file, "members", 3)
+        assert (twins[0], twins[4], split[0]) == ((file, "other.npy"), "sphere", (file, None))
+        for asked, options in ((ensemble[3], ensemble[4]), (twins[2], twins[5]), (split[2], split[5])):
+            found = asked.config_for(volume, None)
+            assert (found.field, found.training) == (config.field, config.training)
+            assert options["unit"] == "nm"
+            assert tuple(options["voxel_size"]) == (1.0, 2.0, 3.0)

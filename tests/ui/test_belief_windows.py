@@ -1,6 +1,7 @@
 """The windows on belief show what the core finds, say what is in the way, and give the command that repeats it."""
 
 import shlex
+import shutil
 
 import h5py
 import numpy as np
@@ -127,3 +128,78 @@ def test_structure_scores_are_those_of_the_core(with_run, qtbot, finished_run):
     qtbot.waitUntil(lambda: not shown.running, timeout=30_000)
     assert "nowhere.mrc" in shown.state.text()
     assert shown.state.property("role") == "fault"
+
+
+SMALL = {"preset": "quick", "family": "dinr-siren", "changes": {"max_epochs": 1, "width": 8, "held_out_share": 0.1}}
+
+
+@pytest.fixture
+def with_small_fits(window, open_file, small_map, qtbot):
+    """A window with data, whose Field panel has settings of fits that take a moment."""
+    open_file(window, small_map)
+    window.field_panel.apply(SMALL)
+    qtbot.waitUntil(lambda: getattr(window.field_panel.config, "field", None) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.field_panel.config.field.width == 8, timeout=20_000)
+    return window
+
+
+def test_an_ensemble_is_fitted_as_the_field_panel_says_and_its_spread_shown(with_small_fits, qtbot, tmp_path):
+    shown = with_small_fits.analyses.show("analyse-uncertainty")
+    shown.source.setCurrentIndex(2)
+    shown.members.setValue(2)
+    shown.folder.edit.setText("")
+    shown.start()
+    assert "folder first" in shown.state.text()
+    shown.folder.edit.setText(str(tmp_path / "members"))
+    run_through(qtbot, shown)
+    assert "ensemble of 2" in shown.verdict.text()
+    assert shown.slices.count == 2
+    runs = [read_run(path) for path in sorted((tmp_path / "members").glob("*.dinr"))]
+    assert [run.config.field.width for run in runs] == [8, 8]
+    words = words_of(shown)
+    assert words[:3] == ["dinr-studio", "ensemble", str(with_small_fits.studio.file)]
+    assert {"width=8", "max_epochs=1"} <= set(words)
+
+
+def test_a_volume_is_split_fitted_twice_and_its_fields_correlated(with_small_fits, qtbot, tmp_path):
+    shown = with_small_fits.analyses.show("analyse-twin")
+    shown.start()
+    assert "second half map's file first" in shown.state.text()
+    shown.second.setCurrentIndex(1)
+    shown.start()
+    assert "folder first" in shown.state.text()
+    shown.folder.edit.setText(str(tmp_path / "twins"))
+    run_through(qtbot, shown)
+    assert set(shown.plot.curves) == {"fields"}
+    assert "disjoint halves" in shown.verdict.text()
+    assert shown.resolutions.rowCount() == 1
+    assert "--split" in words_of(shown)
+    assert {path.name for path in (tmp_path / "twins").iterdir()} == {
+        "half-1.dinr",
+        "half-2.dinr",
+        "fsc.csv",
+        "fsc.svg",
+    }
+    assert shown.figure()() is not None
+
+
+def test_two_half_maps_are_fitted_and_held_against_each_other(with_small_fits, qtbot, tmp_path, small_map):
+    import mrcfile
+
+    twin = tmp_path / "twin.mrc"
+    shutil.copy(small_map, twin)
+    with mrcfile.open(twin, mode="r+") as mrc:
+        mrc.set_data(mrc.data + np.random.default_rng(0).normal(0, 0.1, mrc.data.shape).astype(np.float32))
+    shown = with_small_fits.analyses.show("analyse-twin")
+    shown.second.setCurrentIndex(0)
+    shown.folder.edit.setText(str(tmp_path / "twins"))
+    shown.other.edit.setText(str(small_map))
+    shown.start()
+    qtbot.waitUntil(lambda: not shown.running, timeout=30_000)
+    assert "are one file" in shown.state.text()
+    shown.other.edit.setText(str(twin))
+    run_through(qtbot, shown)
+    assert set(shown.plot.curves) == {"fields", "half maps", "field against the other half map"}
+    assert shown.resolutions.rowCount() == 2
+    assert "field against the other half map" in shown.table()
+    assert words_of(shown)[1:4] == ["twin-fit", str(with_small_fits.studio.file), str(twin)]

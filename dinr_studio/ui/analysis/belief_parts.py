@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, 
 
 from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.errors import DataNotFound
+from dinr_studio.experiments.repeat import changed_settings
 from dinr_studio.training.run import Run
 from dinr_studio.ui.analysis.parts import PictureStrip, whole_number
 from dinr_studio.ui.colours import number, picture
@@ -19,6 +20,7 @@ from dinr_studio.volume import Volume
 
 if TYPE_CHECKING:
     from dinr_studio.experiments.maps import Choice
+    from dinr_studio.ui.main_window import MainWindow
     from dinr_studio.ui.studio import Studio
 
 GREYS = "CET-L1"
@@ -108,6 +110,23 @@ def data_of(studio: Studio, run: Run) -> Volume:
         if volume is not None and volume.grid.shape == run.grid.shape and volume.channels == run.channels:
             return volume
     raise DataNotFound("The data that the run was fitted to is not open; open the run with its data.")
+
+
+def asked_of(main: MainWindow) -> tuple[str, str, dict[str, Any]]:
+    """Preset, family and settings of the Field panel, as several fits are asked for; see `asked_fault`."""
+    config = main.field_panel.config
+    if config is None:
+        raise AssertionError("no settings")
+    return config.preset, config.field.family, changed_settings(config, main.field_panel.usual)
+
+
+def asked_fault(main: MainWindow) -> str:
+    """Why no fits can begin now, in a sentence, or nothing."""
+    if main.studio.volume is None:
+        return "Open a volume first: the fits are made to it."
+    if main.field_panel.config is None:
+        return "The Field panel is still working its settings out; try again in a moment."
+    return ""
 
 
 def _open_file(parent: QWidget, title: str, before: str) -> str:

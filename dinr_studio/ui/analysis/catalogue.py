@@ -30,6 +30,12 @@ def _fsc() -> type[AnalysisWindow]:
     return FscWindow
 
 
+def _twin() -> type[AnalysisWindow]:
+    from dinr_studio.ui.analysis.twin import TwinWindow
+
+    return TwinWindow
+
+
 def _uncertainty() -> type[AnalysisWindow]:
     from dinr_studio.ui.analysis.uncertainty import UncertaintyWindow
 
@@ -76,6 +82,7 @@ ANALYSES: dict[str, Callable[[], type[AnalysisWindow]]] = {
     "analyse-kernel": _kernel,
     "analyse-spectra": _spectra,
     "analyse-fsc": _fsc,
+    "analyse-twin": _twin,
     "analyse-uncertainty": _uncertainty,
     "analyse-structure": _structure,
     "analyse-sweep": _sweep,

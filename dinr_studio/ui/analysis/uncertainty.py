@@ -11,9 +11,10 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from dinr_studio.errors import ConfigError
+from dinr_studio.experiments.repeat import ensembling
 from dinr_studio.stages import Stages
-from dinr_studio.ui.analysis.belief_parts import FileRow, Pictures, data_of, middle
-from dinr_studio.ui.analysis.parts import MeasureTable, choice, shell_command
+from dinr_studio.ui.analysis.belief_parts import FileRow, Pictures, asked_fault, asked_of, data_of, middle
+from dinr_studio.ui.analysis.parts import MeasureTable, choice, shell_command, whole_number
 from dinr_studio.ui.analysis.volumes import save_volume_of
 from dinr_studio.ui.analysis.window import AnalysisWindow
 from dinr_studio.ui.monitor.plots import Plot
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from dinr_studio.experiments.uncertainty import Looked, Uncertainty
     from dinr_studio.io.csv_writing import Columns
 
-LAST_LAYER, FOLDER = "last-layer", "folder"
-SOURCES = {"this run's last layer": LAST_LAYER, "an ensemble's folder": FOLDER}
+LAST_LAYER, FOLDER, FITTED = "last-layer", "folder", "fitted"
+SOURCES = {"this run's last layer": LAST_LAYER, "an ensemble's folder": FOLDER, "an ensemble, fitted now": FITTED}
 FACTORS = {"as fine as the data": 1.0, "1.5 times finer": 1.5, "2 times finer": 2.0, "3 times finer": 3.0}
 
 
@@ -40,10 +41,18 @@ class UncertaintyWindow(AnalysisWindow):
         self.source = choice(
             "Uncertainty from", "The last layer's posterior at once, or the spread of an ensemble", SOURCES
         )
-        self.folder = FileRow("Ensemble folder", "A folder that dinr-studio ensemble has filled", folder=True)
+        self.folder = FileRow(
+            "Ensemble folder", "A folder of an ensemble; what is in it already is not fitted again", folder=True
+        )
+        self.members = whole_number("Members", "Fits as the Field panel says, each from a seed of its own", 2, 5, 100)
         self.factor = choice("Saved on a grid", "How fine mean and deviation are saved", FACTORS)
         self.source.currentIndexChanged.connect(self.follow)
-        return {"&From": self.source, "&Ensemble's folder": self.folder, "Saved on a &grid": self.factor}
+        return {
+            "&From": self.source,
+            "&Ensemble's folder": self.folder,
+            "&Members": self.members,
+            "Saved on a &grid": self.factor,
+        }
 
     def results(self) -> QWidget:
         """Reliability and coverage above, slices below."""
@@ -79,12 +88,19 @@ class UncertaintyWindow(AnalysisWindow):
     @Slot()
     def follow(self) -> None:
         """Switches what depends on other choices, too."""
-        self.folder.setEnabled(self.source.currentData() == FOLDER)
+        self.folder.setEnabled(self.source.currentData() != LAST_LAYER)
+        self.members.setEnabled(self.source.currentData() == FITTED)
         self.save_volumes.setEnabled(self._found is not None)
         super().follow()
 
+    def fault(self) -> str:
+        """An ensemble needs only data; all else a field."""
+        return asked_fault(self.main) if self.source.currentData() == FITTED else super().fault()
+
     def prepare(self) -> Callable[[], Stages]:
-        """The uncertainty of the present weights, or of the folder's runs, on the open data."""
+        """The uncertainty of the present weights, of the folder's runs, or of an ensemble that is fitted first."""
+        if self.source.currentData() == FITTED:
+            return self._prepare_fits()
         run = self.run
         assert run is not None
         folder = None if self.source.currentData() == LAST_LAYER else self.folder.text
@@ -97,6 +113,22 @@ class UncertaintyWindow(AnalysisWindow):
             from dinr_studio.experiments.uncertainty import uncertainty_open
 
             return told(uncertainty_open(run, volume, None if folder is None else Path(folder)))
+
+        return make
+
+    def _prepare_fits(self) -> Callable[[], Stages]:
+        folder, members, asked = self.folder.text, self.members.value(), asked_of(self.main)
+        if not folder:
+            raise ConfigError("Name the folder first that the ensemble's run files are to be in.")
+        volume, options = self.studio.fitted_volume, self.studio.fitted_options
+        assert volume is not None
+
+        def make() -> Stages:
+            from dinr_studio.experiments.ensembles import Asked
+            from dinr_studio.experiments.steps import told
+            from dinr_studio.experiments.uncertainty import ensemble_open
+
+            return told(ensemble_open(volume, Path(folder), members, Asked(*asked), options))
 
         return make
 
@@ -144,13 +176,22 @@ class UncertaintyWindow(AnalysisWindow):
         return {"promised share": CURVE, "as they stand": held.raw_curve, f"times {held.factor:.6g}": held.scaled_curve}
 
     def command(self) -> str:
-        """`dinr-studio uncertainty` with the same choices."""
+        """`dinr-studio uncertainty` with the same choices, or the `ensemble` that comes first."""
+        if self.source.currentData() == FITTED:
+            return self._ensemble_command()
         source = self.studio.run_path if self.source.currentData() == LAST_LAYER else self.folder.text
         if not source or self.run is None:
             return ""
         factor = self.factor.currentData()
         finer = ["--factor", f"{factor:g}"] if factor != 1 else []
         return shell_command("uncertainty", source, "-o", "deviation.mrc", *finer)
+
+    def _ensemble_command(self) -> str:
+        panel = self.main.field_panel
+        if panel.config is None or self.studio.volume is None or not self.folder.text:
+            return ""
+        options, members = self.studio.fitted_options, self.members.value()
+        return ensembling(self.studio.file, self.folder.text, members, options, panel.config, panel.usual).shell
 
     @Slot()
     def _on_save(self) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all checks: ruff, mypy, import-linter, then the test suite with coverage. Arguments go to pytest.
+# Runs all checks: ruff, mypy, import-linter, then the test suite. Arguments go to pytest; --cov measures coverage, which takes longer.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/packaging/environment.sh"
@@ -21,4 +21,4 @@ screen=()
 if [ "$(uname)" = Linux ]; then # a screen of their own: 3D needs X, and nothing pops up on the developer's
     screen=(xvfb-run -a -s "-screen 0 1920x1080x24")
 fi
-exec "${screen[@]}" "$python" -m pytest -n 2 --dist loadfile --cov --cov-report=term "$@"
+exec "${screen[@]}" "$python" -m pytest -n 2 --dist loadfile "$@"

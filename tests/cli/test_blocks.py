@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 
 from dinr_studio.__main__ import main
 from dinr_studio.cli.block_fitting import BlocksWish, partition_for
@@ -40,7 +41,7 @@ def test_a_fit_in_blocks_is_one_file_that_every_command_takes(folder, shell, tmp
     assert len(fresh["blocks"]) == 4
     run = read_run(folder / "v.dinr")
     assert shell("export", folder / "v.dinr", "-o", tmp_path / "a.npy", "--box", "0:4,3:9,5:10")[0] == 0
-    whole = values_at_indices(field_of(run, "cpu"), np.arange(run.grid.size)).reshape(run.grid.shape)
+    whole = values_at_indices(field_of(run, torch.device("cpu")), np.arange(run.grid.size)).reshape(run.grid.shape)
     np.testing.assert_allclose(np.load(tmp_path / "a.npy"), whole[:5, 3:10, 5:11], atol=1e-5)
     level = float(np.median(whole))
     assert shell("mesh", folder / "v.dinr", "-o", tmp_path / "a.stl", "--level", level)[0] == 0
@@ -166,7 +167,7 @@ def test_blocks_of_hash_grids_are_one_field_too(folder, shell, tmp_path):
     assert run.config.field.finest_resolution == (4, 6, 6)
     assert any("finest grid" in reason for reason in run.config.reasons)
     assert shell("export", tmp_path / "h.dinr", "-o", tmp_path / "a.npy")[0] == 0
-    whole = values_at_indices(field_of(run, "cpu"), np.arange(run.grid.size)).reshape(run.grid.shape)
+    whole = values_at_indices(field_of(run, torch.device("cpu")), np.arange(run.grid.size)).reshape(run.grid.shape)
     np.testing.assert_allclose(np.load(tmp_path / "a.npy"), whole, atol=1e-5)
     level = float(np.median(whole))
     assert shell("mesh", tmp_path / "h.dinr", "-o", tmp_path / "a.stl", "--level", level)[0] == 0

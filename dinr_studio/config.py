@@ -19,6 +19,7 @@ STEPS = "steps"  # the name, among a field's weights, of how many steps they ser
 MOST_STEPS = 1000
 FAMILIES: tuple[Family, ...] = ("dinr-siren", "dinr-ffnet", "siren", "ffnet")
 
+VALUE_WORDS: dict[str, Any] = {"none": None, "true": True, "false": False}  # values that are typed as words
 PROBE = "probe"  # in place of a family: train some for a moment and take the best
 
 
@@ -195,6 +196,18 @@ def with_changes(config: FitConfig, changes: Mapping[str, Any]) -> FitConfig:
         known = ", ".join([*FieldConfig.model_fields, *TrainingConfig.model_fields])
         raise ConfigError(f"There is no setting {unknown[0]}; the settings are {known}.")
     return changed(config, field=changed(config.field, **field), training=changed(config.training, **training))
+
+
+def value_from(text: str) -> Any:
+    """A setting's value as it is typed: none, true, false, a number or a word."""
+    if text.lower() in VALUE_WORDS:
+        return VALUE_WORDS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def config_from_json(text: str | bytes) -> FitConfig:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dinr_studio.channels import Component, component
 from dinr_studio.coordinates import TIME_AXIS, CoordinateMap, Grid
+from dinr_studio.fourier import hann, shells_of
 from dinr_studio.volume import Volume
 
 MOST_VOXELS = 1 << 23  # larger volumes are judged by their central part
@@ -54,27 +55,11 @@ def radial_spectrum(volume: Volume, coordinates: CoordinateMap, channel: Compone
 
     values, axes = _central_part(volume, channel)
     slope, _ = coordinates.index_affine(volume.grid)
-    step = slope[axes]
-    window = np.ones(())
-    for i, n in enumerate(values.shape):
-        hann = np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
-        window = window[..., np.newaxis] * hann if i else hann
-    transformed = scipy.fft.rfftn(values * window)
-    power = np.square(np.abs(transformed)) / np.square(window).sum()
-    frequency = _frequencies(values.shape, step)
-    nyquist = float(min(0.5 / s for s in step))
-    weight = np.full(power.shape, 2, dtype=np.int64)  # each mode stands for its conjugate too
-    weight[..., 0] = 1
-    if values.shape[-1] % 2 == 0:
-        weight[..., -1] = 1
-    width = max(1.0 / (n * s) for n, s in zip(values.shape, step, strict=True))
-    shell = np.rint(frequency / width).astype(np.int64).ravel()
-    shells = int(nyquist / width) + 1
-    inside = shell < shells
-    counts = np.bincount(shell[inside], weight.ravel()[inside], shells).astype(np.int64)
-    sums = np.bincount(shell[inside], (power * weight).ravel()[inside], shells)
-    means = np.divide(sums, counts, out=np.zeros(shells), where=counts > 0)
-    return Spectrum(np.arange(shells) * width, means, counts, nyquist)
+    window, shells = hann(values.shape), shells_of(values.shape, slope[axes].tolist())
+    power = np.square(np.abs(scipy.fft.rfftn(values * window))) / np.square(window).sum()
+    sums = sum((shells.sums(part, power[part])[0] for part in shells.parts()), np.zeros(shells.count))
+    means = np.divide(sums, shells.modes, out=np.zeros(shells.count), where=shells.modes > 0)
+    return Spectrum(shells.frequency, means, shells.modes.astype(np.int64), shells.nyquist)
 
 
 def in_world_frequency(spectrum: Spectrum, coordinates: CoordinateMap, grid: Grid) -> Spectrum | None:
@@ -85,15 +70,6 @@ def in_world_frequency(spectrum: Spectrum, coordinates: CoordinateMap, grid: Gri
         return None
     scale = scales.pop()
     return replace(spectrum, frequency=spectrum.frequency * scale, nyquist=spectrum.nyquist * scale)
-
-
-def _frequencies(shape: tuple[int, ...], step: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Length of each mode's frequency vector, in the layout of rfftn."""
-    squares = np.zeros(())
-    for i, (n, s) in enumerate(zip(shape, step, strict=True)):
-        along = np.fft.rfftfreq(n, s) if i == len(shape) - 1 else np.fft.fftfreq(n, s)
-        squares = squares[..., np.newaxis] + along**2
-    return np.sqrt(squares)
 
 
 def _central_part(volume: Volume, channel: Component) -> tuple[NDArray[np.float64], list[int]]:

@@ -21,6 +21,7 @@ from dinr_studio.cli.commands import (
     Dataset,
     Device,
     Factor,
+    Figure,
     Fill,
     Force,
     Mask,
@@ -35,9 +36,6 @@ from dinr_studio.cli.commands import (
 from dinr_studio.errors import ConfigError
 
 Source = Annotated[str, typer.Argument(metavar="RUN_OR_FILE", help="A run file or a volume file, or sample:NAME.")]
-Figure = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FIGURE", help="A figure to write: .svg, .pdf or .png.")
-]
 OneChannel = Annotated[int, typer.Option("--channel", help="Which channel, counted from 0.")]
 Frame = Annotated[int | None, typer.Option(help="Which frame, counted from 0, of data with time.")]
 MaskOrFile = Annotated[

@@ -19,6 +19,9 @@ DataFile = Annotated[
     ),
 ]
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.dinr", help="A run file that `fit` has written.")]
+Figure = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FIGURE", help="A figure to write: .svg, .pdf or .png.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what it would take and whether it fits (status 0 or 1); write nothing.")

@@ -15,6 +15,7 @@ from dinr_studio.cli.commands import (
     CropPart,
     Data,
     Dataset,
+    Figure,
     Fill,
     Force,
     Mask,
@@ -79,9 +80,7 @@ def compress(
 
 def rate_distortion(
     source: Source,
-    figure: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FIGURE", help="The figure to write: .svg .pdf .png")
-    ] = None,
+    figure: Figure = None,
     time_limit: Annotated[str | None, typer.Option(help="Time of each fit to a volume, as 60s (default).")] = None,
     ratios: Annotated[
         str | None, typer.Option(help="Ratios that fields are fitted for: 30,100,300,1000 by default; none fits none.")

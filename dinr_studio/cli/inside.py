@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinr_studio.cli import values
-from dinr_studio.cli.commands import AsJson, Data, Force, RunFile, print_json
+from dinr_studio.cli.commands import AsJson, Data, Figure, Force, RunFile, print_json
 
 if TYPE_CHECKING:
     from dinr_studio.experiments.course import Course
     from dinr_studio.experiments.jacobian_study import JacobianStudy
     from dinr_studio.experiments.kernel_study import KernelStudy
     from dinr_studio.experiments.trajectory_study import TrajectoryStudy
-
-Figure = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FIGURE", help="A figure of it to write: .svg, .pdf or .png")
-]
 
 CourseLooks = Annotated[
     int,

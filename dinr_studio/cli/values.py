@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+from dinr_studio.config import value_from
 from dinr_studio.errors import ConfigError
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -65,12 +66,4 @@ def setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise ConfigError(f"--set {text!r} is not understood; write --set NAME=VALUE, such as --set width=96.")
-    words: dict[str, Any] = {"none": None, "true": True, "false": False}
-    if value.lower() in words:
-        return name, words[value.lower()]
-    for kind in (int, float):
-        try:
-            return name, kind(value)
-        except ValueError:
-            continue
-    return name, value
+    return name, value_from(value)

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from dinr_studio.stages import Stage, Stages
 
 T = TypeVar("T")
+Y = TypeVar("Y")
 Steps = Generator[Stage, None, T]
 
 
 def within(shares: Generator[float, None, T], doing: str, start: float, stop: float) -> Steps[T]:
     """The shares of a part of a work as stages between two shares of the whole; returns what the part returns."""
-    return (yield from part(_named(shares, doing), start, stop))
+    return _staged(shares, lambda share: Stage(start + (stop - start) * share, doing))
 
 
 def part(steps: Steps[T], start: float, stop: float) -> Steps[T]:
     """The stages of a part of a work between two shares of the whole; returns what the part returns."""
-    try:
-        while True:
-            try:
-                stage = next(steps)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            yield Stage(start + (stop - start) * stage.share, stage.doing)
-    finally:
-        steps.close()
+    return _staged(steps, lambda stage: Stage(start + (stop - start) * stage.share, stage.doing))
 
 
 def told(steps: Steps[T]) -> Stages:
@@ -36,14 +28,14 @@ def told(steps: Steps[T]) -> Stages:
     yield Stage(1.0, "done", result)
 
 
-def _named(shares: Generator[float, None, T], doing: str) -> Steps[T]:
+def _staged(work: Generator[Y, None, T], stage: Callable[[Y], Stage]) -> Steps[T]:
     try:
         while True:
             try:
-                share = next(shares)
+                item = next(work)
             except StopIteration as end:
                 result: T = end.value
                 return result
-            yield Stage(share, doing)
+            yield stage(item)
     finally:
-        shares.close()
+        work.close()

@@ -64,7 +64,7 @@ def test_spectra_of_data_alone_need_no_run(window, qtbot, open_file, small_map):
 
 def test_the_correlation_of_field_and_data_has_its_resolutions_and_local_slices(with_run, qtbot, tmp_path, in_dialog):
     shown = with_run.analyses.show("analyse-fsc")
-    shown.masking.setCurrentIndex(1)
+    shown.masking.kind.setCurrentIndex(1)
     shown.directional.setChecked(True)
     shown.local.setChecked(True)
     shown.window_size.setValue(8)

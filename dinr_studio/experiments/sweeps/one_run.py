@@ -33,7 +33,7 @@ from dinr_studio.training.plan import saved_bytes_of
 from dinr_studio.training.run import History, Run
 from dinr_studio.training.run_file import write_run
 from dinr_studio.training.task import VolumeTask, some_of
-from dinr_studio.training.trainer import Trainer, end_reason
+from dinr_studio.training.trainer import Trainer, end_reason, never
 from dinr_studio.volume import Volume
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class _Training:
                     yield Moment(trainer.progress, self.latest)
                     told = time.perf_counter()
         finally:
-            trainer.give_up = lambda: False
+            trainer.give_up = never
         self.reason = reason
         self._look()
 

@@ -6,23 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dinr_studio.config import VALUE_WORDS, value_from
 from dinr_studio.errors import ConfigError
 from dinr_studio.experiments.repeat import opening
 from dinr_studio.experiments.sweeps.plan import Axis, SweepPlan
-
-WORDS: dict[str, Any] = {"none": None, "true": True, "false": False}
-
-
-def value_from(text: str) -> Any:
-    """A value as it is typed: none, true, false, a number or a word."""
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def axis_from(text: str) -> Axis:
@@ -47,7 +34,7 @@ def settings_from(text: str) -> dict[str, Any]:
 
 def written(value: Any) -> str:
     """A value so that `value_from` gives the same."""
-    return next((word for word, known in WORDS.items() if value is known), str(value))
+    return next((word for word, known in VALUE_WORDS.items() if value is known), str(value))
 
 
 def settings_written(settings: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from dinr_studio.coordinates import TIME_AXIS
 from dinr_studio.errors import DataNotFound
 from dinr_studio.experiments.repeat import changed_settings
 from dinr_studio.training.run import Run
-from dinr_studio.ui.analysis.parts import PictureStrip, whole_number
+from dinr_studio.ui.analysis.parts import PictureStrip, choice, whole_number
 from dinr_studio.ui.colours import number, picture
 from dinr_studio.volume import Volume
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dinr_studio.ui.studio import Studio
 
 GREYS = "CET-L1"
+MASKS = {"none": "none", "soft sphere": "sphere", "soft box": "box", "a file": "file"}
 
 
 class WhichPart:
@@ -51,6 +52,24 @@ class WhichPart:
         """The same as options of the shell."""
         words: list[object] = ["--channel", self.channel.value()] if self.channel.value() else []
         return words + (["--frame", self.frame.value()] if self.frame.isEnabled() else [])
+
+
+class MaskChoice:
+    """A mask and, for one from the disk, its file; `follow` is to be called when the choice has changed."""
+
+    def __init__(self) -> None:
+        self.kind = choice("Mask", "Correlation that a mask makes by itself is taken off", MASKS)
+        self.file = FileRow("Mask file", "1 inside, 0 outside, on the maps' grid")
+
+    def follow(self) -> None:
+        """Switches the file by the choice."""
+        self.file.setEnabled(self.kind.currentData() == "file")
+
+    @property
+    def wanted(self) -> str:
+        """The mask in the shell's words; empty where a file is wanted and not named."""
+        chosen: str = self.kind.currentData()
+        return self.file.text if chosen == "file" else chosen
 
 
 class FileRow(QWidget):

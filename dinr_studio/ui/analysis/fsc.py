@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton, QSplitter, QVBoxLa
 
 from dinr_studio.errors import ConfigError
 from dinr_studio.stages import Stages
-from dinr_studio.ui.analysis.belief_parts import FileRow, Pictures, WhichPart, data_of
+from dinr_studio.ui.analysis.belief_parts import FileRow, MaskChoice, Pictures, WhichPart, data_of
 from dinr_studio.ui.analysis.parts import MeasureTable, choice, shell_command, whole_number
 from dinr_studio.ui.analysis.spectra import NOTHING_OPEN
 from dinr_studio.ui.analysis.volumes import save_volume_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 OWN, FIELD_FILE, DATA_FILE = "own", "field-file", "data-file"
 PAIRS = {"the field and its data": OWN, "the field and a file": FIELD_FILE, "the data and a file": DATA_FILE}
-MASKS = {"none": "none", "soft sphere": "sphere", "soft box": "box", "a file": "file"}
 COLOURS = {"unmasked": "blue", "masked": "orange", "randomised": "red", "corrected": "green"}
 
 
@@ -43,8 +42,7 @@ class FscWindow(AnalysisWindow):
         self.part = WhichPart()
         self.pair = choice("Compare", "Two half maps: open one, and name the other file", PAIRS)
         self.other = FileRow("Other file", "A map on the same grid, or a run file")
-        self.masking = choice("Mask", "Correlation that a mask makes by itself is taken off", MASKS)
-        self.mask_file = FileRow("Mask file", "1 inside, 0 outside, on the maps' grid")
+        self.masking = MaskChoice()
         self.directional = QCheckBox("Resolution by &direction")
         self.directional.setAccessibleName("Resolution by direction")
         self.directional.setToolTip("The correlation within cones of 20°")
@@ -55,14 +53,14 @@ class FscWindow(AnalysisWindow):
             "Window", "Edge of the moving window; 7: a fifth of the map", 7, 7, 128, "voxels"
         )
         self.window_size.setSpecialValueText("by the map")
-        for box in (self.pair, self.masking):
+        for box in (self.pair, self.masking.kind):
             box.currentIndexChanged.connect(self.follow)
         self.local.toggled.connect(self.follow)
         return {
             "C&ompare": self.pair,
             "Other f&ile": self.other,
-            "&Mask": self.masking,
-            "Mas&k file": self.mask_file,
+            "&Mask": self.masking.kind,
+            "Mas&k file": self.masking.file,
             "C&hannel": self.part.channel,
             "F&rame": self.part.frame,
             "": self.directional,
@@ -106,7 +104,7 @@ class FscWindow(AnalysisWindow):
         """Switches what depends on other choices, too."""
         self.part.follow(self.studio.volume)
         self.other.setEnabled(self.pair.currentData() != OWN)
-        self.mask_file.setEnabled(self.masking.currentData() == "file")
+        self.masking.follow()
         self.window_size.setEnabled(self.local.isChecked())
         self.save_local.setEnabled(self._found is not None and self._found.local is not None)
         super().follow()
@@ -114,7 +112,7 @@ class FscWindow(AnalysisWindow):
     def prepare(self) -> Callable[[], Stages]:
         """The correlation as chosen, by the present weights."""
         pair, run, chosen = self.pair.currentData(), self.run, self.part.choice()
-        mask = self.mask_file.text if self.masking.currentData() == "file" else self.masking.currentData()
+        mask = self.masking.wanted
         if pair != DATA_FILE and run is None:
             raise ConfigError("There is no field yet; fit one, or compare the data and a file.")
         if pair != OWN and not self.other.text:
@@ -202,7 +200,7 @@ class FscWindow(AnalysisWindow):
         if not first or (pair != OWN and not self.other.text):
             return ""
         words: list[object] = ["fsc", first, *([] if pair == OWN else [self.other.text])]
-        mask = self.mask_file.text if self.masking.currentData() == "file" else self.masking.currentData()
+        mask = self.masking.wanted
         words += ["--mask", mask] if mask not in ("", "none") else []
         words += ["--directional"] if self.directional.isChecked() else []
         words += ["--local", "local.mrc"] if self.local.isChecked() else []

@@ -41,9 +41,16 @@ def save_table_of(window: AnalysisWindow, columns: Columns) -> None:
 def _save(
     window: AnalysisWindow, title: str, formats: dict[str, str], write: Callable[[Path], None], said: str
 ) -> None:
+    save_as(window, title, window.name.removeprefix("analyse-"), formats, write, said)
+
+
+def save_as(
+    window: AnalysisWindow, title: str, name: str, formats: dict[str, str], write: Callable[[Path], None], said: str
+) -> None:
+    """Asks where to, then writes in the background. said: a sentence with {path}, once it is done."""
     folder = Path(str(window.main.settings.value("export folder") or Path.home()))
-    name = f"{stem_of(window.studio.file)}_{window.name.removeprefix('analyse-')}{next(iter(formats))}"
-    dialog = SaveDialog(title, PlaceRow(folder, name, formats), window)
+    place = PlaceRow(folder, f"{stem_of(window.studio.file)}_{name}{next(iter(formats))}", formats)
+    dialog = SaveDialog(title, place, window)
     dialog.lay_out({})
     if dialog.exec():
         path = dialog.place.path

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
 from dinr_studio.errors import ConfigError
 from dinr_studio.experiments.repeat import twinning
 from dinr_studio.stages import Stages
-from dinr_studio.ui.analysis.belief_parts import FileRow, WhichPart, asked_fault, asked_of
+from dinr_studio.ui.analysis.belief_parts import FileRow, MaskChoice, WhichPart, asked_fault, asked_of
 from dinr_studio.ui.analysis.parts import MeasureTable, choice, shell_command
 from dinr_studio.ui.analysis.window import AnalysisWindow
 from dinr_studio.ui.monitor.plots import Plot
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 FILE, SPLIT = "file", "split"
 SECONDS = {"a file": FILE, "none: split the open volume": SPLIT}
-MASKS = {"none": "none", "soft sphere": "sphere", "soft box": "box", "a file": "file"}
 FIELDS, HALVES, CROSS = "fields", "half maps", "field against the other half map"
 
 
@@ -42,16 +41,15 @@ class TwinWindow(AnalysisWindow):
         self.part = WhichPart()
         self.second = choice("Second half map", "The open volume is the first half map", SECONDS)
         self.other = FileRow("Second half map's file", "The half map with the other half of the measurements")
-        self.masking = choice("Mask", "Correlation that a mask makes by itself is taken off", MASKS)
-        self.mask_file = FileRow("Mask file", "1 inside, 0 outside, on the maps' grid")
+        self.masking = MaskChoice()
         self.folder = FileRow("Folder of the runs", "What is in it already is not fitted again", folder=True)
-        for box in (self.second, self.masking):
+        for box in (self.second, self.masking.kind):
             box.currentIndexChanged.connect(self.follow)
         return {
             "Second &half map": self.second,
             "Its f&ile": self.other,
-            "&Mask": self.masking,
-            "Mas&k file": self.mask_file,
+            "&Mask": self.masking.kind,
+            "Mas&k file": self.masking.file,
             "Fol&der of the runs": self.folder,
             "Channe&l": self.part.channel,
             "Fr&ame": self.part.frame,
@@ -85,7 +83,7 @@ class TwinWindow(AnalysisWindow):
         """Switches what depends on other choices, and says what is fitted."""
         self.part.follow(self.studio.volume)
         self.other.setEnabled(self.second.currentData() == FILE)
-        self.mask_file.setEnabled(self.masking.currentData() == "file")
+        self.masking.follow()
         super().follow()
         name = Path(self.studio.file.removeprefix("sample:")).name if self.studio.volume is not None else ""
         self.about.setText(f"Fits {name} and its twin as the Field panel says." if name else self.fault())
@@ -94,7 +92,7 @@ class TwinWindow(AnalysisWindow):
     def prepare(self) -> Callable[[], Stages]:
         """Both fits and their correlation."""
         asked, options, volume = asked_of(self.main), self.studio.fitted_options, self.studio.fitted_volume
-        chosen, mask, folder = self.part.choice(), self._mask, self.folder.text
+        chosen, mask, folder = self.part.choice(), self.masking.wanted, self.folder.text
         other = self.other.text if self.second.currentData() == FILE else None
         assert volume is not None
         if other == "":
@@ -119,12 +117,6 @@ class TwinWindow(AnalysisWindow):
             return told(fit_twins(halves, Path(folder), Asked(*asked), chosen, mask))
 
         return make
-
-    @property
-    def _mask(self) -> str:
-        """The mask in the shell's words; empty where a file is wanted and not named."""
-        chosen: str = self.masking.currentData()
-        return self.mask_file.text if chosen == "file" else chosen
 
     def show_result(self, result: Twins) -> None:
         """Draws the curves, with resolutions and verdict."""
@@ -172,13 +164,18 @@ class TwinWindow(AnalysisWindow):
     def command(self) -> str:
         """`dinr-studio twin-fit` with the same choices."""
         panel, other = self.main.field_panel, self.other.text if self.second.currentData() == FILE else None
-        if panel.config is None or self.studio.volume is None or other == "" or not (self.folder.text and self._mask):
+        if (
+            panel.config is None
+            or self.studio.volume is None
+            or other == ""
+            or not (self.folder.text and self.masking.wanted)
+        ):
             return ""
         given = self.studio.fitted_options
         options, files = _for_twin(given), (self.studio.file, other)
         if any(given[name] not in (None, False) for name in given.keys() - options.keys()):
             return ""  # the shell's twin-fit has no words for it
-        words = twinning(files, self.folder.text, self._mask, options, panel.config, panel.usual).words
+        words = twinning(files, self.folder.text, self.masking.wanted, options, panel.config, panel.usual).words
         return shell_command(*words, *self.part.words())
 
 

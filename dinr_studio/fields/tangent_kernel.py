@@ -8,7 +8,8 @@ Source: Jacot et al., Neural Tangent Kernel, 2018.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import copy
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,9 +19,14 @@ from torch import Tensor, nn
 
 from dinr_studio.fields.gram import add_gram, add_products, step_basis, step_modes
 from dinr_studio.fields.hash_grid import HashGrid
+from dinr_studio.threads import side_by_side, usable_threads
 
 RECORDING_SHARE = 0.5  # of the time, about: what passes through the network; the rest are products
-CHUNK = 128  # points that go through the network at once: their activations of all steps are what takes memory
+CHUNK = 256  # points in the network at once, in all threads together: their activations of all steps take memory
+LEAST_CHUNK = 32
+BASIS_POINTS = 32  # which have a say in the basis of the steps
+
+Passed = tuple[Tensor, Tensor]
 
 
 @dataclass
@@ -30,7 +36,7 @@ class _Recorded:
     inputs: list[Tensor] = field(default_factory=list)
     gradients: dict[int, Tensor] = field(default_factory=dict)
 
-    def take(self) -> tuple[Tensor, Tensor] | None:
+    def take(self) -> Passed | None:
         """Gradients and inputs of the calls that the output depends on, (calls, points, channels); forgets them."""
         calls = sorted(self.gradients)
         taken = None
@@ -42,18 +48,43 @@ class _Recorded:
         return taken
 
 
-@dataclass
-class _Parts:
-    """What the kernel is made of, by chunks of points.
+class _Recorder:
+    """A field, for one thread, that notes what passes through its layers; the weights are those of the field given."""
 
-    columns: by layer, gradients of biases and norms (points, any). modes: by layer, step modes of a weight's gradients,
-    in one basis for all chunks. tables: by hash grid, its places and the gradients of its features there.
+    def __init__(self, module: nn.Module) -> None:
+        shared: dict[int, Any] = {
+            id(weight): nn.Parameter(weight.detach(), requires_grad=False) for weight in module.parameters()
+        }  # per-sample gradients are made here, the summed ones are not needed
+        self._module = copy.deepcopy(module, shared)
+        self.layers = _layers(self._module)
+        self._recorded = [_Recorded() for _ in self.layers]
+        for layer, recorded in zip(self.layers, self._recorded, strict=True):
+            layer.register_forward_hook(partial(_record, recorded))
+
+    def passed(self, points: Tensor, channel: int) -> list[Passed | None]:
+        """What passes at points (N, axes), forward and backward from one channel, by layer."""
+        at = points.detach().clone().requires_grad_(True)
+        with torch.enable_grad():
+            torch.autograd.grad(self._module(at)[:, channel].sum(), at)
+        return [recorded.take() for recorded in self._recorded]
+
+    def parts(self, points: Tensor, channel: int, bases: Sequence[Tensor | None]) -> list[_Part]:
+        """What the kernel needs of it, by layer; bases: by layer, of the steps."""
+        passed = self.passed(points, channel)
+        return [_part(*found) for found in zip(self.layers, passed, bases, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the kernel needs of some points in one layer.
+
+    columns: gradients of biases and norms (points, any). modes: step modes of a weight's gradients, in one basis for
+    all points. table: a hash grid's places and the gradients of its features there.
     """
 
-    columns: dict[nn.Module, list[Tensor]] = field(default_factory=dict)
-    modes: dict[nn.Module, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)
-    bases: dict[nn.Module, Tensor] = field(default_factory=dict)
-    tables: dict[HashGrid, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)
+    columns: Tensor | None = None
+    modes: Passed | None = None
+    table: Passed | None = None
 
 
 def tangent_kernel(module: nn.Module, x: Tensor) -> Tensor:
@@ -74,39 +105,34 @@ def tangent_kernel(module: nn.Module, x: Tensor) -> Tensor:
 
 def kernel_in_parts(module: nn.Module, x: Tensor) -> Generator[float, None, Tensor]:
     """The same, yielding the share that is done now and then, so that it can be followed and closed."""
-    layers = {layer: _Recorded() for layer in module.modules() if list(layer.parameters(recurse=False))}
     adaptive = getattr(getattr(module, "config", None), "integrator", "") == "dopri5"
-    if adaptive or not all(isinstance(layer, nn.Linear | nn.LayerNorm | HashGrid) for layer in layers):
+    if adaptive or not all(isinstance(layer, nn.Linear | nn.LayerNorm | HashGrid) for layer in _layers(module)):
         return (yield from _kernel_by_points(module, x))
-    wanted = [parameter.requires_grad for parameter in module.parameters()]
     kernel = torch.zeros(len(x), len(x), dtype=torch.float64, device=x.device)
     with torch.no_grad():
         channels = module(x[:1]).shape[1]
-    handles = [layer.register_forward_hook(partial(_record, recorded)) for layer, recorded in layers.items()]
-    try:
-        module.requires_grad_(False)  # per-sample gradients are made here, the summed ones are not needed
-        for channel in range(channels):
-            parts = _Parts()
-            for done, points in enumerate(x.split(CHUNK)):  # type: ignore[no-untyped-call]
-                yield (channel + done * CHUNK / len(x) * RECORDING_SHARE) / channels
-                _run(module, points, channel)
-                for layer, recorded in layers.items():
-                    _collect(parts, layer, recorded)
-            for added in _add(kernel, parts):
-                yield (channel + RECORDING_SHARE + (1 - RECORDING_SHARE) * added) / channels
-    finally:
-        for handle in handles:
-            handle.remove()
-        for parameter, needed in zip(module.parameters(), wanted, strict=True):
-            parameter.requires_grad_(needed)
+    threads = usable_threads() if x.device.type == "cpu" else 1
+    chunks = x.split(max(LEAST_CHUNK, CHUNK // threads))  # type: ignore[no-untyped-call]
+    recorders = [_Recorder(module) for _ in range(min(threads, len(chunks)))]
+    for channel in range(channels):
+        bases = _bases(recorders[0], x[:: max(1, len(x) // BASIS_POINTS)], channel)
+        parts: list[list[_Part]] = []
+        for first in range(0, len(chunks), len(recorders)):
+            yield (channel + first / len(chunks) * RECORDING_SHARE) / channels
+            together = chunks[first : first + len(recorders)]
+            works = [
+                partial(recorder.parts, points, channel, bases)
+                for recorder, points in zip(recorders, together, strict=False)
+            ]
+            parts += side_by_side(works)
+        for added in _add(kernel, recorders[0].layers, [list(layer) for layer in zip(*parts, strict=True)]):
+            yield (channel + RECORDING_SHARE + (1 - RECORDING_SHARE) * added) / channels
     return kernel.tril() + kernel.tril(-1).T
 
 
-def _run(module: nn.Module, points: Tensor, channel: int) -> None:
-    """Forward and backward through the network: the hooks record what passes."""
-    at = points.detach().clone().requires_grad_(True)
-    with torch.enable_grad():
-        torch.autograd.grad(module(at)[:, channel].sum(), at)
+def _layers(module: nn.Module) -> list[nn.Module]:
+    """The modules that have weights of their own, in an order that is the same for a copy."""
+    return [layer for layer in module.modules() if list(layer.parameters(recurse=False))]
 
 
 def _record(recorded: _Recorded, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -124,46 +150,52 @@ def _at_least_single(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
 
 
-def _collect(parts: _Parts, layer: nn.Module, recorded: _Recorded) -> None:
-    """Takes from one layer, for the points that just passed, what the kernel needs of it."""
-    taken = recorded.take()
-    if taken is None:
-        return
-    g, a = taken
+def _bases(recorder: _Recorder, points: Tensor, channel: int) -> list[Tensor | None]:
+    """A basis of the steps by layer, from some points; None where a layer has no weights of products."""
+    passed = recorder.passed(points, channel)
+    return [
+        step_basis(*found) if found and isinstance(layer, nn.Linear) else None
+        for layer, found in zip(recorder.layers, passed, strict=True)
+    ]
+
+
+def _part(layer: nn.Module, passed: Passed | None, basis: Tensor | None) -> _Part:
+    if passed is None:
+        return _Part()
+    g, a = passed
     if isinstance(layer, HashGrid):
-        parts.tables.setdefault(layer, []).append((a[0], g[0]))
-        return
+        return _Part(table=(a[0], g[0]))
     columns = [g.sum(dim=0)] if layer.bias is not None else []
     if isinstance(layer, nn.LayerNorm):
         normalised = nn.functional.layer_norm(a, layer.normalized_shape, eps=layer.eps)
         columns.append((g * normalised).sum(dim=0))
-    else:
-        if layer not in parts.bases:
-            parts.bases[layer] = step_basis(g, a)
-        parts.modes.setdefault(layer, []).append(step_modes(parts.bases[layer], g, a))
+    return _Part(torch.cat(columns, dim=1) if columns else None, None if basis is None else step_modes(basis, g, a))
+
+
+def _add(kernel: Tensor, layers: Sequence[nn.Module], parts: list[list[_Part]]) -> Iterator[float]:
+    """Adds all parts, by layer and chunk of points, each layer's freed once it is added; yields the share done."""
+    columns = [_joined(part.columns for part in chunks) for chunks in parts if chunks[0].columns is not None]
     if columns:
-        parts.columns.setdefault(layer, []).append(torch.cat(columns, dim=1))
+        add_gram(kernel, torch.cat(columns, dim=1))
+    for done, layer in enumerate(layers):
+        yield done / len(layers)
+        chunks, parts[done] = parts[done], []
+        if isinstance(layer, HashGrid) and chunks[0].table:
+            layer.add_gram(kernel, *(_joined(part.table[i] for part in chunks if part.table) for i in (0, 1)))
+        found = [part.modes for part in chunks if part.modes]
+        if found:
+            most = max(len(g) for g, _ in found)
+            add_products(kernel, *(torch.cat([_padded(pair[i], most) for pair in found], dim=1) for i in (0, 1)))
 
 
-def _add(kernel: Tensor, parts: _Parts) -> Iterator[float]:
-    """Adds all layers' parts, each freed once it is added; yields the share that is added."""
-    if parts.columns:
-        add_gram(kernel, torch.cat([torch.cat(chunks) for chunks in parts.columns.values()], dim=1))
-    parts.columns.clear()
-    while parts.tables:
-        grid, chunks = parts.tables.popitem()
-        grid.add_gram(kernel, *(torch.cat(part) for part in zip(*chunks, strict=True)))
-    layers = len(parts.modes)
-    while parts.modes:
-        yield 1 - len(parts.modes) / layers
-        _, chunks = parts.modes.popitem()
-        modes = max(len(g) for g, _ in chunks)
-        g, a = (torch.cat([_padded(chunk[i], modes) for chunk in chunks], dim=1) for i in (0, 1))
-        add_products(kernel, g, a)
+def _joined(chunks: Iterable[Tensor | None]) -> Tensor:
+    return torch.cat([chunk for chunk in chunks if chunk is not None])
 
 
 def _padded(values: Tensor, modes: int) -> Tensor:
     """With modes of zeros up to a number: a chunk of points may need fewer than another."""
+    if len(values) == modes:
+        return values
     return torch.cat([values, values.new_zeros(modes - len(values), *values.shape[1:])])
 
 

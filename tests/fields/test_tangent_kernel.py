@@ -118,8 +118,9 @@ def test_products_of_modes_and_gradients_themselves_give_the_same_kernel(modes, 
 
 def test_pairs_of_modes_that_cannot_count_are_left_out():
     norms = torch.tensor([1.0, 1e-3, 1e-9])
-    assert gram._pairs(norms, eigenvalue=1.0) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert len(gram._pairs(norms, eigenvalue=0.0)) == 9
+    sizes = torch.outer(norms, norms)
+    assert gram._pairs(sizes, eigenvalue=1.0) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert len(gram._pairs(sizes, eigenvalue=0.0)) == 9
 
 
 def test_a_layer_without_gradients_adds_nothing():

@@ -74,6 +74,7 @@ class CompareWindow(AnalysisWindow):
         self.loss = Plot("Data loss", "optimiser steps", "data loss (normalised units²)")
         self.loss.getPlotItem().setLogMode(x=False, y=True)
         self.score = Plot("Held-out score", "training time (s)", "held-out PSNR (dB)")
+        self.score.begin_at_zero()
         self.spectra = Plot("Power spectra", "frequency", "power")
         self.spectra.getPlotItem().setLogMode(x=True, y=True)
         self.measures, self.slices = (

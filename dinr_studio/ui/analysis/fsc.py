@@ -71,6 +71,7 @@ class FscWindow(AnalysisWindow):
     def results(self) -> QWidget:
         """Curves and verdict above; resolutions, and slices of the local resolution, below."""
         self.plot = Plot("Fourier shell correlation", "spatial frequency", "correlation")
+        self.plot.begin_at_zero()
         self.verdict = QLabel()
         self.verdict.setWordWrap(True)
         self.verdict.setContentsMargins(8, 8, 8, 4)

@@ -39,6 +39,7 @@ class StructureWindow(AnalysisWindow):
         """Regions above, bands below."""
         self.by_region = MeasureTable("Scores by region")
         self.plot = Plot("Agreement by frequency", "spatial frequency", "share")
+        self.plot.begin_at_zero()
         self.by_band = MeasureTable("Scores by band")
         self.note = QLabel()
         self.note.setProperty("role", "quiet")
@@ -106,7 +107,8 @@ class StructureWindow(AnalysisWindow):
         self.plot.curve("correlation", middles, [b.correlation for b in result.bands], "blue", dots=True)
         self.plot.curve("share of the data's power", middles, [b.share for b in result.bands], "green", dots=True)
         self.plot.getPlotItem().setLabel("bottom", f"spatial frequency (cycles per {unit})")
-        self.note.setText("; ".join(result.notes) + f". Bands in cycles per {unit}.")
+        note = "; ".join(result.notes)
+        self.note.setText(f"{note[:1].upper()}{note[1:]}. Bands in cycles per {unit}.")
 
     def clear(self) -> None:
         """Shows nothing."""

@@ -61,6 +61,7 @@ class TwinWindow(AnalysisWindow):
         self.verdict.setWordWrap(True)
         self.verdict.setContentsMargins(8, 8, 8, 4)
         self.plot = Plot("Fourier shell correlation", "spatial frequency", "correlation")
+        self.plot.begin_at_zero()
         self.resolutions = MeasureTable("Resolutions")
         upper = QWidget()
         layout = QVBoxLayout(upper)

@@ -57,6 +57,7 @@ class UncertaintyWindow(AnalysisWindow):
     def results(self) -> QWidget:
         """Reliability and coverage above, slices below."""
         self.plot = Plot("Reliability", "promised share", "share of held-out values within")
+        self.plot.begin_at_zero()
         self.verdict = QLabel()
         self.verdict.setWordWrap(True)
         self.verdict.setContentsMargins(8, 8, 8, 4)

@@ -70,6 +70,10 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.setMinimumSize(110, 60)
         self.restyle()
 
+    def begin_at_zero(self) -> None:
+        """Keeps a bottom axis that is not logarithmic from showing what lies below 0."""
+        self.getPlotItem().getViewBox().setLimits(xMin=0)
+
     def curve(
         self,
         name: str,

@@ -81,8 +81,8 @@ def fsc(
 ) -> None:
     """Fourier shell correlation of two maps, files or runs: the resolution at 0.143, 0.5 and half-bit."""
     from dinr_studio.cli import believing
-    from dinr_studio.experiments.correlation import Wish
-    from dinr_studio.experiments.maps import Choice
+    from dinr_studio.experiments.belief.correlation import Wish
+    from dinr_studio.experiments.belief.maps import Choice
 
     given = open_options(dataset, axes, voxel_size, unit, fill, None, crop, None, None, None)
     options = believing.options_of_files([first, second], given)
@@ -111,7 +111,7 @@ def spectra(
 ) -> None:
     """Power spectra of data, field and residual, over all directions and along each axis, in physical units."""
     from dinr_studio.cli import believing
-    from dinr_studio.experiments.maps import Choice
+    from dinr_studio.experiments.belief.maps import Choice
 
     factors = values.numbers(factor, "--factor")
     given = open_options(dataset, axes, voxel_size, unit, fill, None, crop, None, None, None)
@@ -168,7 +168,7 @@ def ensemble(
 ) -> None:
     """Fits an ensemble, one field a seed; members that are in the folder are kept, so an interrupted one goes on."""
     from dinr_studio.cli import belief_fits
-    from dinr_studio.experiments.ensembles import Asked
+    from dinr_studio.experiments.belief.ensembles import Asked
 
     changes = _Wanted(epochs, time_limit, holdout, fit_device, seed, settings).changes()
     options = open_options(dataset, axes, voxel_size, unit, fill, channel, crop, mask, None, None)
@@ -203,8 +203,8 @@ def twin_fit(
 ) -> None:
     """Fits two half maps independently and correlates both fields, beside the half maps themselves."""
     from dinr_studio.cli import belief_fits
-    from dinr_studio.experiments.ensembles import Asked
-    from dinr_studio.experiments.maps import Choice
+    from dinr_studio.experiments.belief.ensembles import Asked
+    from dinr_studio.experiments.belief.maps import Choice
 
     if (second is None) != split:
         raise ConfigError("Give two half maps, or one volume and --split.")

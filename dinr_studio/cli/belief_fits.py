@@ -13,13 +13,13 @@ from dinr_studio.cli.following import followed
 from dinr_studio.errors import FileFormatError
 
 if TYPE_CHECKING:
-    from dinr_studio.experiments.ensembles import Asked
-    from dinr_studio.experiments.maps import Choice
+    from dinr_studio.experiments.belief.ensembles import Asked
+    from dinr_studio.experiments.belief.maps import Choice
 
 
 def ensemble(file: str, folder: Path, members: int, asked: Asked, open_options: dict[str, Any]) -> dict[str, Any]:
     """Fits what is missing of an ensemble; returns what `ensemble --json` prints."""
-    from dinr_studio.experiments.ensembles import fit_ensemble
+    from dinr_studio.experiments.belief.ensembles import fit_ensemble
     from dinr_studio.experiments.steps import told
 
     volume, options = _opened(file, open_options)
@@ -40,8 +40,8 @@ def twin_fit(
     files: tuple[str, str | None], folder: Path, asked: Asked, choice: Choice, mask: str, open_options: dict[str, Any]
 ) -> dict[str, Any]:
     """Fits both half maps, or both halves of one volume (no second file); returns what `twin-fit --json` prints."""
+    from dinr_studio.experiments.belief.twins import Half, fit_twins, half_maps, split
     from dinr_studio.experiments.steps import told
-    from dinr_studio.experiments.twins import Half, fit_twins, half_maps, split
 
     first, options = _opened(files[0], open_options)
     if files[1] is None:
@@ -83,8 +83,8 @@ def uncertainty(
     force: bool,
 ) -> dict[str, Any]:
     """Finds and writes mean and deviations; returns what `uncertainty --json` prints."""
+    from dinr_studio.experiments.belief.uncertainty import mean_path, uncertainty_of, write_uncertainty
     from dinr_studio.experiments.steps import told
-    from dinr_studio.experiments.uncertainty import mean_path, uncertainty_of, write_uncertainty
     from dinr_studio.sampling.target import target_grid
     from dinr_studio.training.run_data import check_not_data
 

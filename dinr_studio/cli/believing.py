@@ -16,8 +16,8 @@ from dinr_studio.io.atomic import check_place, exists_already
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.correlation import Wish
-    from dinr_studio.experiments.maps import Choice
+    from dinr_studio.experiments.belief.correlation import Wish
+    from dinr_studio.experiments.belief.maps import Choice
 
 
 def check_outputs(outputs: dict[str, Path | None], *, force: bool) -> None:
@@ -36,7 +36,7 @@ def check_outputs(outputs: dict[str, Path | None], *, force: bool) -> None:
 
 def options_of_files(sources: Sequence[str | None], given: dict[str, Any]) -> dict[str, Any]:
     """How the files among some sources are opened; ConfigError where options were given and all sources are runs."""
-    from dinr_studio.experiments.maps import is_run
+    from dinr_studio.experiments.belief.maps import is_run
 
     if given and all(source is None or is_run(source) for source in sources):
         names = ", ".join("--" + name.replace("_", "-") for name in given)
@@ -65,7 +65,7 @@ def correlate(
 ) -> dict[str, Any]:
     """Correlates two maps; returns what `fsc --json` prints."""
     check_outputs({"figure": figure, "volume": wish.local}, force=force)
-    from dinr_studio.experiments.correlation import correlated_sources
+    from dinr_studio.experiments.belief.correlation import correlated_sources
     from dinr_studio.experiments.steps import told
 
     found = followed(told(correlated_sources(first, second, choice, wish, force=force)))
@@ -107,7 +107,7 @@ def spectra(
 ) -> dict[str, Any]:
     """The spectra of a run or a file; returns what `spectra --json` prints."""
     check_outputs({"figure": figure}, force=force)
-    from dinr_studio.experiments.spectra import spectra_of_source
+    from dinr_studio.experiments.belief.spectra import spectra_of_source
     from dinr_studio.experiments.steps import told
 
     found = followed(told(spectra_of_source(source, choice, factor)))
@@ -149,9 +149,9 @@ def structure(
     run_path: Path, data: str | None, device: str, which: tuple[int, int | None], regions: str | None
 ) -> dict[str, Any]:
     """The scores of structure of a run; which: channel and frame. Returns what `score --structure --json` adds."""
-    from dinr_studio.experiments.maps import Choice
+    from dinr_studio.experiments.belief.maps import Choice
+    from dinr_studio.experiments.belief.structure_scores import structure_of
     from dinr_studio.experiments.steps import told
-    from dinr_studio.experiments.structure_scores import structure_of
     from dinr_studio.training.run_data import volume_of
     from dinr_studio.training.run_file import read_run
 

@@ -20,8 +20,8 @@ GIB = 2**30
 
 def measure(effort: str, *, profile: bool) -> dict[str, Any]:
     """Runs the benchmark, `quick` or `full`, with progress; returns what `benchmark --json` prints."""
-    from dinr_studio.experiments.benchmark import benchmark
-    from dinr_studio.experiments.effort import EFFORTS
+    from dinr_studio.experiments.benchmark.benchmark import benchmark
+    from dinr_studio.experiments.benchmark.effort import EFFORTS
 
     with bar_or_lines() as progress:
         for step in benchmark(EFFORTS[effort], profile=profile):

@@ -18,7 +18,7 @@ from dinr_studio.training.choosing import by_hand
 from dinr_studio.training.stopping import stop_requested
 
 if TYPE_CHECKING:
-    from dinr_studio.experiments.compression import CompressionReport, Wish
+    from dinr_studio.experiments.compression.compression import CompressionReport, Wish
     from dinr_studio.training.run import Run
     from dinr_studio.volume import Volume
 
@@ -40,8 +40,8 @@ class VolumeRequest:
 
 def wish_of(bits: str | None, target_psnr: float | None, ratio: float | None, finetune: float | None) -> Wish:
     """What the options ask for; ConfigError where that is not understood."""
-    from dinr_studio.experiments.compression import Wish
-    from dinr_studio.experiments.quantising import ALLOWED
+    from dinr_studio.experiments.compression.compression import Wish
+    from dinr_studio.experiments.compression.quantising import ALLOWED
 
     if bits not in (None, AUTO) and not bits.isdecimal():
         raise ConfigError(f"--bits is {bits!r}; {ALLOWED} are allowed.")
@@ -50,7 +50,7 @@ def wish_of(bits: str | None, target_psnr: float | None, ratio: float | None, fi
 
 def compress_run(run_path: Path, output: Path, wish: Wish, data: str | None, *, force: bool) -> dict[str, Any]:
     """Compresses a run; returns what `compress --json` prints."""
-    from dinr_studio.experiments.compression import compress
+    from dinr_studio.experiments.compression.compression import compress
     from dinr_studio.experiments.steps import told
     from dinr_studio.training.run_file import read_run
 
@@ -65,10 +65,10 @@ def compress_run(run_path: Path, output: Path, wish: Wish, data: str | None, *, 
 
 def compress_volume(request: VolumeRequest, output: Path, wish: Wish, *, force: bool) -> dict[str, Any]:
     """Fits a field of the size that the ratio leaves room for, and compresses it; returns what is printed."""
-    from dinr_studio.experiments.compression import compress
-    from dinr_studio.experiments.representation import representation_config, width_for, with_width
+    from dinr_studio.experiments.compression.compression import compress
+    from dinr_studio.experiments.compression.representation import representation_config, width_for, with_width
+    from dinr_studio.experiments.compression.yardstick import raw_bytes
     from dinr_studio.experiments.steps import told
-    from dinr_studio.experiments.yardstick import raw_bytes
     from dinr_studio.io import open_volume
 
     _check_output(output, force)

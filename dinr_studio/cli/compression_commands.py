@@ -105,7 +105,7 @@ def rate_distortion(
     """PSNR against ratio: fields of some sizes in some bits, and codecs (zfp, SZ3, SPERR, DCT ...), on one volume."""
     from dinr_studio.cli import rates
     from dinr_studio.errors import ConfigError
-    from dinr_studio.experiments.rate_distortion import RATIOS, RateWish
+    from dinr_studio.experiments.compression.rate_distortion import RATIOS, RateWish
 
     chosen = () if ratios == "none" else values.numbers(ratios, "--ratios") or RATIOS
     seconds = values.seconds(time_limit) or RateWish.seconds

@@ -13,10 +13,10 @@ from dinr_studio.cli import values
 from dinr_studio.cli.commands import AsJson, Data, Figure, Force, RunFile, print_json
 
 if TYPE_CHECKING:
-    from dinr_studio.experiments.course import Course
-    from dinr_studio.experiments.jacobian_study import JacobianStudy
-    from dinr_studio.experiments.kernel_study import KernelStudy
-    from dinr_studio.experiments.trajectory_study import TrajectoryStudy
+    from dinr_studio.experiments.inside.course import Course
+    from dinr_studio.experiments.inside.jacobian_study import JacobianStudy
+    from dinr_studio.experiments.inside.kernel_study import KernelStudy
+    from dinr_studio.experiments.inside.trajectory_study import TrajectoryStudy
 
 CourseLooks = Annotated[
     int,
@@ -44,7 +44,7 @@ def ntk(
 ) -> None:
     """The neural tangent kernel: its spectrum, effective ranks, condition number and decay."""
     from dinr_studio.cli.following import followed
-    from dinr_studio.experiments.kernel_study import KernelWish, study_kernel
+    from dinr_studio.experiments.inside.kernel_study import KernelWish, study_kernel
     from dinr_studio.training.run_data import volume_of
     from dinr_studio.training.run_file import read_run
 
@@ -77,7 +77,7 @@ def jacobians(
 ) -> None:
     """How the Jacobians of the dynamics are aligned from step to step, and what rank their product has."""
     from dinr_studio.cli.following import followed
-    from dinr_studio.experiments.jacobian_study import study_jacobians
+    from dinr_studio.experiments.inside.jacobian_study import study_jacobians
     from dinr_studio.training.run_data import volume_of
     from dinr_studio.training.run_file import read_run
 
@@ -103,7 +103,7 @@ def trajectories(
 ) -> None:
     """Latent trajectories: norms, speeds, curvature and energy by step, and the solver's error."""
     from dinr_studio.cli.following import followed
-    from dinr_studio.experiments.trajectory_study import study_trajectories
+    from dinr_studio.experiments.inside.trajectory_study import study_trajectories
     from dinr_studio.training.run_file import read_run
 
     _check_figure(output, force)

@@ -12,7 +12,7 @@ from dinr_studio.cli.following import followed
 from dinr_studio.errors import ConfigError
 
 if TYPE_CHECKING:
-    from dinr_studio.experiments.rate_distortion import RateWish
+    from dinr_studio.experiments.compression.rate_distortion import RateWish
 
 
 def study_volume(
@@ -20,7 +20,7 @@ def study_volume(
 ) -> dict[str, Any]:
     """Fits of some sizes and codecs, on a volume; returns what is printed."""
     from dinr_studio.cli.fitting import settled
-    from dinr_studio.experiments.rate_distortion import rate_distortion
+    from dinr_studio.experiments.compression.rate_distortion import rate_distortion
     from dinr_studio.io import open_volume
 
     check_outputs({"figure": figure}, force=force)
@@ -32,7 +32,7 @@ def study_volume(
 
 def study_run(run_path: Path, data: str | None, wish: RateWish, *, figure: Path | None, force: bool) -> dict[str, Any]:
     """A run's field in some bits and codecs, on its data; returns what is printed."""
-    from dinr_studio.experiments.rate_distortion import of_run
+    from dinr_studio.experiments.compression.rate_distortion import of_run
     from dinr_studio.training.run_data import volume_of
     from dinr_studio.training.run_file import read_run
 

@@ -8,7 +8,7 @@ import pytest
 
 from dinr_studio.__main__ import main
 from dinr_studio.config import FieldConfig, FitConfig, TrainingConfig
-from dinr_studio.experiments.twins import split
+from dinr_studio.experiments.belief.twins import split
 from dinr_studio.io import open_volume
 from dinr_studio.training.fit import fit
 from dinr_studio.training.run_file import read_run

@@ -403,7 +403,7 @@ def _(folder: Path) -> Path:
 
 @seed("run small")
 def _(folder: Path) -> Path:
-    from dinr_studio.experiments.compression import Wish, compress
+    from dinr_studio.experiments.compression.compression import Wish, compress
     from dinr_studio.training.run_file import read_run
 
     list(compress(read_run(SEEDS["run"](folder)), folder / "b.dinr", Wish(bits=8), None, force=False))

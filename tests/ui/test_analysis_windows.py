@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
-from dinr_studio.experiments.kernel_study import KernelWish, study_kernel
+from dinr_studio.experiments.inside.kernel_study import KernelWish, study_kernel
 from dinr_studio.stages import Stage, result_of
 from dinr_studio.ui.analysis.catalogue import ANALYSES
 from dinr_studio.ui.analysis.window import NO_RUN

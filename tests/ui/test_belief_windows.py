@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from dinr_studio.experiments.maps import Choice
+from dinr_studio.experiments.belief.maps import Choice
+from dinr_studio.experiments.belief.structure_scores import structure_of
 from dinr_studio.experiments.steps import told
-from dinr_studio.experiments.structure_scores import structure_of
 from dinr_studio.io import open_volume
 from dinr_studio.stages import result_of
 from dinr_studio.training.run_data import volume_of

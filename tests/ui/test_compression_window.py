@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 
-from dinr_studio.experiments.rate_distortion import RateWish, of_run
+from dinr_studio.experiments.compression.rate_distortion import RateWish, of_run
 from dinr_studio.stages import result_of
 from dinr_studio.training.run_file import read_run
 from dinr_studio.ui.analysis import compression

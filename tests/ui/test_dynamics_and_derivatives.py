@@ -8,7 +8,7 @@ import torch
 from PySide6.QtCore import QProcess, Qt
 from PySide6.QtGui import QGuiApplication
 
-from dinr_studio.experiments.jacobian_study import study_jacobians
+from dinr_studio.experiments.inside.jacobian_study import study_jacobians
 from dinr_studio.io import open_volume
 from dinr_studio.sampling.derivatives import NAMES, quantity_field
 from dinr_studio.sampling.evaluate import evaluate_slabs

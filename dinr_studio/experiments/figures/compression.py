@@ -19,7 +19,7 @@ from dinr_studio.experiments.figures.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.rate_distortion import RateDistortion
+    from dinr_studio.experiments.compression.rate_distortion import RateDistortion
 
 HIGHEST = 300.0  # dB: what is without loss stands at no place of the plot
 FIELDS = {"32": ":", "16": "-.", "8": "--", "6": (0, (1, 1)), "steps": "-"}  # lines, by the word that follows `field,`

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dinr_studio.experiments.figures.style import COLOURS, logarithmic
 
 if TYPE_CHECKING:
-    from dinr_studio.experiments.course import Course
+    from dinr_studio.experiments.inside.course import Course
 
 
 def draw_course(axes: Any, course: Course, names: tuple[str, ...], label: str) -> None:

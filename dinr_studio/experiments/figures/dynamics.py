@@ -21,8 +21,8 @@ from dinr_studio.experiments.figures.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.jacobian_study import JacobianStudy
-    from dinr_studio.experiments.trajectory_study import TrajectoryStudy
+    from dinr_studio.experiments.inside.jacobian_study import JacobianStudy
+    from dinr_studio.experiments.inside.trajectory_study import TrajectoryStudy
 
 WIDTH, HEIGHT = 7.2, 4.6  # inches
 COURSE_SHARES = ("alignment_next", "alignment_first", "change", "displacement")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dinr_studio.analysis.directional import Directional
-    from dinr_studio.experiments.correlation import Correlated
+    from dinr_studio.experiments.belief.correlation import Correlated
 
 COLOURS = {"unmasked": BLUE, "masked": ORANGE, "randomised": RED, "corrected": GREEN}
 LABELS = {

@@ -13,9 +13,9 @@ from dinr_studio.experiments.figures.style import COLOURS, figure_style, logarit
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.course import Course
-    from dinr_studio.experiments.kernel_forecast import Forecast
-    from dinr_studio.experiments.kernel_study import KernelStudy
+    from dinr_studio.experiments.inside.course import Course
+    from dinr_studio.experiments.inside.kernel_forecast import Forecast
+    from dinr_studio.experiments.inside.kernel_study import KernelStudy
 
 PICTURES = 8
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dinr_studio.experiments.belief.spectra import DATA, FIELD, RESIDUAL, density_unit
 from dinr_studio.experiments.figures.style import BLUE, COLUMN, GREEN, ORANGE, RED, figure_style, new_figure
-from dinr_studio.experiments.spectra import DATA, FIELD, RESIDUAL, density_unit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dinr_studio.analysis.power import PowerCurve
-    from dinr_studio.experiments.spectra import Spectra
+    from dinr_studio.experiments.belief.spectra import Spectra
 
 COLOURS = {DATA: "#555555", FIELD: BLUE, RESIDUAL: RED}
 FINER = GREEN

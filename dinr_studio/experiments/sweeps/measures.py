@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dinr_studio.experiments.compression import CompressionReport, Wish, compress
+from dinr_studio.experiments.compression.compression import CompressionReport, Wish, compress
 from dinr_studio.experiments.steps import told
 from dinr_studio.experiments.sweeps.conditions import Measured
 from dinr_studio.fields.build import build_field, frozen_weights

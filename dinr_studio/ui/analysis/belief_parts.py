@@ -19,7 +19,7 @@ from dinr_studio.ui.colours import number, picture
 from dinr_studio.volume import Volume
 
 if TYPE_CHECKING:
-    from dinr_studio.experiments.maps import Choice
+    from dinr_studio.experiments.belief.maps import Choice
     from dinr_studio.ui.main_window import MainWindow
     from dinr_studio.ui.studio import Studio
 
@@ -44,7 +44,7 @@ class WhichPart:
 
     def choice(self) -> Choice:
         """What is chosen, for the core."""
-        from dinr_studio.experiments.maps import Choice
+        from dinr_studio.experiments.belief.maps import Choice
 
         return Choice(self.channel.value(), self.frame.value() if self.frame.isEnabled() else None)
 

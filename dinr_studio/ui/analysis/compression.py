@@ -23,7 +23,7 @@ from dinr_studio.ui.monitor.plots import Plot
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.rate_distortion import RateDistortion, RatePoint
+    from dinr_studio.experiments.compression.rate_distortion import RateDistortion, RatePoint
     from dinr_studio.io.csv_writing import Columns
     from dinr_studio.training.run import Run
     from dinr_studio.volume import Volume
@@ -116,7 +116,7 @@ class CompressionWindow(AnalysisWindow):
         codecs, seconds, fits = self.compared.currentData(), self.seconds.value(), bool(self.fits.currentData())
 
         def make() -> Stages:
-            from dinr_studio.experiments.rate_distortion import RateWish, of_run, with_fits
+            from dinr_studio.experiments.compression.rate_distortion import RateWish, of_run, with_fits
 
             study = with_fits if fits else of_run
             return study(run, volume.loaded(), RateWish(seconds=seconds, codecs=tuple(codecs)))
@@ -217,7 +217,7 @@ class _SmallDialog(SaveDialog):
 
 
 def _small_steps(run: Run, path: Path, volume: Volume | None, bits: int | None) -> Iterator[Any]:
-    from dinr_studio.experiments.compression import Wish, compress
+    from dinr_studio.experiments.compression.compression import Wish, compress
     from dinr_studio.experiments.steps import told
 
     began = time.perf_counter()

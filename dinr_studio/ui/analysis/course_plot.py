@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dinr_studio.ui.monitor.plots import LABELS, Plot
 
 if TYPE_CHECKING:
-    from dinr_studio.experiments.course import Course
+    from dinr_studio.experiments.inside.course import Course
 
 COLOURS = ("blue", "orange", "green", "violet", "red", "grey")
 

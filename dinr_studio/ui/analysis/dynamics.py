@@ -22,8 +22,8 @@ from dinr_studio.ui.monitor.plots import Plot
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.jacobian_study import JacobianStudy
-    from dinr_studio.experiments.trajectory_study import TrajectoryStudy
+    from dinr_studio.experiments.inside.jacobian_study import JacobianStudy
+    from dinr_studio.experiments.inside.trajectory_study import TrajectoryStudy
     from dinr_studio.io.csv_writing import Columns
     from dinr_studio.sampling.quantity_slice import QuantitySlice
     from dinr_studio.training.run import Run
@@ -47,8 +47,8 @@ class Dynamics:
 
 def _looked_at(run: Run, places: int, points: int, data: Any, **jacobians: Any) -> Stages:
     """All of it, one after another; what comes first is shown first."""
-    from dinr_studio.experiments.jacobian_study import study_jacobians
-    from dinr_studio.experiments.trajectory_study import study_trajectories
+    from dinr_studio.experiments.inside.jacobian_study import study_jacobians
+    from dinr_studio.experiments.inside.trajectory_study import study_trajectories
     from dinr_studio.sampling.quantity_slice import quantity_slice
     from dinr_studio.stages import within
     from dinr_studio.training.device import resolve_device

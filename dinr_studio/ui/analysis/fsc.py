@@ -23,7 +23,7 @@ from dinr_studio.ui.monitor.plots import Plot
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.correlation import Correlated
+    from dinr_studio.experiments.belief.correlation import Correlated
     from dinr_studio.io.csv_writing import Columns
 
 OWN, FIELD_FILE, DATA_FILE = "own", "field-file", "data-file"
@@ -128,7 +128,7 @@ class FscWindow(AnalysisWindow):
         name = Path(self.studio.file or "data").name
 
         def make() -> Stages:
-            from dinr_studio.experiments.correlation import Wish, correlated_open
+            from dinr_studio.experiments.belief.correlation import Wish, correlated_open
             from dinr_studio.experiments.steps import told
 
             wish = Wish(mask, self_directional, local_wanted=self_local, window=window)
@@ -216,7 +216,7 @@ class FscWindow(AnalysisWindow):
 
 
 def _write_local(local: Any, grid: Any, name: str, path: Path) -> None:
-    from dinr_studio.experiments.correlation import write_local
+    from dinr_studio.experiments.belief.correlation import write_local
 
     write_local(local, grid, name, path, force=True)
 

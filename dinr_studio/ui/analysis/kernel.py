@@ -28,8 +28,8 @@ from dinr_studio.ui.monitor.plots import Plot
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.kernel_forecast import Forecast
-    from dinr_studio.experiments.kernel_study import KernelStudy
+    from dinr_studio.experiments.inside.kernel_forecast import Forecast
+    from dinr_studio.experiments.inside.kernel_study import KernelStudy
     from dinr_studio.io.csv_writing import Columns
 
 WHERE = {"an even sub-grid": "grid", "random voxels": "random", "held-out voxels": "held-out"}
@@ -115,7 +115,7 @@ class KernelWindow(AnalysisWindow):
         }
 
         def make() -> Stages:
-            from dinr_studio.experiments.kernel_study import KernelWish, study_kernel
+            from dinr_studio.experiments.inside.kernel_study import KernelWish, study_kernel
 
             return study_kernel(run, KernelWish(**options), lambda: volume)  # type: ignore[arg-type,return-value]
 

@@ -19,7 +19,7 @@ from dinr_studio.ui.monitor.plots import Plot
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.spectra import Spectra
+    from dinr_studio.experiments.belief.spectra import Spectra
     from dinr_studio.io.csv_writing import Columns
 
 FACTORS = {"no finer grid": 0.0, "1.5 times finer": 1.5, "2 times finer": 2.0, "3 times finer": 3.0}
@@ -80,7 +80,7 @@ class SpectraWindow(AnalysisWindow):
         assert volume is not None
 
         def make() -> Stages:
-            from dinr_studio.experiments.spectra import spectra_of_open
+            from dinr_studio.experiments.belief.spectra import spectra_of_open
             from dinr_studio.experiments.steps import told
 
             return told(spectra_of_open(name, volume, run, chosen, factor))
@@ -89,8 +89,8 @@ class SpectraWindow(AnalysisWindow):
 
     def show_result(self, result: Spectra) -> None:
         """Draws the spectra."""
+        from dinr_studio.experiments.belief.spectra import verdict
         from dinr_studio.experiments.figures.spectra import panels_of
-        from dinr_studio.experiments.spectra import verdict
 
         self._found, self._panels = result, panels_of(result)
         self.along.blockSignals(True)
@@ -105,8 +105,8 @@ class SpectraWindow(AnalysisWindow):
         found = self._found
         if found is None or self.along.currentData() is None:
             return
+        from dinr_studio.experiments.belief.spectra import DATA, density_unit
         from dinr_studio.experiments.figures.spectra import RADIAL, SHOWN
-        from dinr_studio.experiments.spectra import DATA, density_unit
 
         self.plot.clear_all()
         name = self.along.currentData()

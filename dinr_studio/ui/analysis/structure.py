@@ -71,8 +71,8 @@ class StructureWindow(AnalysisWindow):
         volume = data_of(self.studio, run)
 
         def make() -> Stages:
+            from dinr_studio.experiments.belief.structure_scores import structure_of
             from dinr_studio.experiments.steps import told
-            from dinr_studio.experiments.structure_scores import structure_of
 
             return told(structure_of(run, volume, chosen, regions))
 

@@ -21,8 +21,8 @@ from dinr_studio.ui.monitor.plots import Plot
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.correlation import Correlated
-    from dinr_studio.experiments.twins import Twins
+    from dinr_studio.experiments.belief.correlation import Correlated
+    from dinr_studio.experiments.belief.twins import Twins
     from dinr_studio.io.csv_writing import Columns
 
 FILE, SPLIT = "file", "split"
@@ -104,9 +104,9 @@ class TwinWindow(AnalysisWindow):
             raise ConfigError("Name the folder first that the two run files are to be in.")
 
         def make() -> Stages:
-            from dinr_studio.experiments.ensembles import Asked
+            from dinr_studio.experiments.belief.ensembles import Asked
+            from dinr_studio.experiments.belief.twins import Half, fit_twins, half_maps, split
             from dinr_studio.experiments.steps import told
-            from dinr_studio.experiments.twins import Half, fit_twins, half_maps, split
             from dinr_studio.io import open_volume
 
             if other is None:
@@ -122,7 +122,7 @@ class TwinWindow(AnalysisWindow):
     def show_result(self, result: Twins) -> None:
         """Draws the curves, with resolutions and verdict."""
         from dinr_studio.analysis.fsc import THRESHOLDS
-        from dinr_studio.experiments.twins import CROSS_THRESHOLD, verdict
+        from dinr_studio.experiments.belief.twins import CROSS_THRESHOLD, verdict
 
         self.clear()
         self._found, found = result, result.fields.fsc

@@ -22,7 +22,7 @@ from dinr_studio.ui.monitor.plots import Plot
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from dinr_studio.experiments.uncertainty import Looked, Uncertainty
+    from dinr_studio.experiments.belief.uncertainty import Looked, Uncertainty
     from dinr_studio.io.csv_writing import Columns
 
 LAST_LAYER, FOLDER, FITTED = "last-layer", "folder", "fitted"
@@ -110,8 +110,8 @@ class UncertaintyWindow(AnalysisWindow):
         volume = data_of(self.studio, run)
 
         def make() -> Stages:
+            from dinr_studio.experiments.belief.uncertainty import uncertainty_open
             from dinr_studio.experiments.steps import told
-            from dinr_studio.experiments.uncertainty import uncertainty_open
 
             return told(uncertainty_open(run, volume, None if folder is None else Path(folder)))
 
@@ -125,9 +125,9 @@ class UncertaintyWindow(AnalysisWindow):
         assert volume is not None
 
         def make() -> Stages:
-            from dinr_studio.experiments.ensembles import Asked
+            from dinr_studio.experiments.belief.ensembles import Asked
+            from dinr_studio.experiments.belief.uncertainty import ensemble_open
             from dinr_studio.experiments.steps import told
-            from dinr_studio.experiments.uncertainty import ensemble_open
 
             return told(ensemble_open(volume, Path(folder), members, Asked(*asked), options))
 
@@ -206,7 +206,7 @@ class UncertaintyWindow(AnalysisWindow):
 
 
 def _write(found: Uncertainty, grid: Any, path: Path) -> None:
-    from dinr_studio.experiments.uncertainty import write_uncertainty
+    from dinr_studio.experiments.belief.uncertainty import write_uncertainty
 
     for _ in write_uncertainty(found, grid, path, force=True):
         pass

@@ -1,0 +1,1 @@
+"""Whether to believe a field: spectra, correlation, twin fits, uncertainty, structure."""

@@ -1,0 +1,1 @@
+"""How small a field can be kept, and how it does against codecs of volumes."""

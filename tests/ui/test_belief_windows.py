@@ -99,7 +99,7 @@ def test_two_half_maps_are_compared_by_naming_the_other(window, qtbot, open_file
 def test_the_last_layers_deviations_are_shown_and_saved_with_the_mean(with_run, qtbot, tmp_path, in_dialog):
     shown = with_run.analyses.show("analyse-uncertainty")
     run_through(qtbot, shown)
-    assert "last-layer Laplace" in shown.verdict.text()
+    assert "Last-layer Laplace" in shown.verdict.text()
     assert shown.coverage.rowCount() == 4
     assert shown.slices.count == 2
     path = tmp_path / "deviation.h5"
@@ -152,7 +152,7 @@ def test_an_ensemble_is_fitted_as_the_field_panel_says_and_its_spread_shown(with
     assert "folder first" in shown.state.text()
     shown.folder.edit.setText(str(tmp_path / "members"))
     run_through(qtbot, shown)
-    assert "ensemble of 2" in shown.verdict.text()
+    assert "Ensemble of 2" in shown.verdict.text()
     assert shown.slices.count == 2
     runs = [read_run(path) for path in sorted((tmp_path / "members").glob("*.dinr"))]
     assert [run.config.field.width for run in runs] == [8, 8]

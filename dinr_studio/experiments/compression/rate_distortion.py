@@ -87,9 +87,17 @@ class RateDistortion:
         return float(np.interp(math.log(ratio), logs, [point.psnr for point in curve]))
 
     def verdict(self, ratios: Iterable[float] = RATIOS) -> str:
-        """Who is best at some ratios, in words."""
+        """Who is best at some ratios, in words; where no field comes to any of them, at the greatest that one has."""
+        told = self._compared(ratios)
+        if not told:
+            told = self._compared(int(point.ratio) for point in self.fields)[-1:]
+        sentence = "; ".join(told) or "at no ratio is there both a field and a codec"
+        return f"{sentence[:1].upper()}{sentence[1:]}."
+
+    def _compared(self, ratios: Iterable[float]) -> list[str]:
+        """For each ratio, the smallest first, that a field and another method come to: which is ahead."""
         told = []
-        for ratio in ratios:
+        for ratio in sorted(set(ratios)):
             found = {m: p for m in self.methods if (p := self.psnr_at(m, ratio)) is not None}
             fields = {m: p for m, p in found.items() if m.startswith("field")}
             others = {m: p for m, p in found.items() if m not in fields}
@@ -99,8 +107,7 @@ class RateDistortion:
             ahead = fields[field] - others[other]
             word = "ahead of" if ahead > 0 else "behind"
             told.append(f"at {ratio:g}:1 the field is {abs(ahead):.1f} dB {word} {other} ({others[other]:.1f} dB)")
-        sentence = "; ".join(told) or "at none of the ratios is there a field and a codec"
-        return f"{sentence[:1].upper()}{sentence[1:]}."
+        return told
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, fit for JSON."""

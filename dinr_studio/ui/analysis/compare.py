@@ -267,13 +267,14 @@ def _entry_in_words(entry: RunEntry) -> str:
 
 def _table(found: Comparison) -> tuple[list[str], dict[str, list[str]]]:
     """Titles of rows, and by run what stands in each."""
+    unit = plain(found.runs[0].run.value_unit or "value")
     measures: dict[str, Callable[[RunFacts], str]] = {
         "held-out PSNR (dB)": lambda run: _score(run, "psnr", ".2f"),
         "over interpolation (dB)": lambda run: "–" if run.gain is None else f"{run.gain:+.2f}",
         "SSIM": lambda run: _score(run, "ssim", ".4f"),
-        "mean absolute error": lambda run: _score(run, "mae", ".4g"),
+        f"mean absolute error ({unit})": lambda run: _score(run, "mae", ".4g"),
         "parameters": lambda run: f"{run.parameters:,}",
-        "steps": lambda run: f"{run.steps:,}",
+        "optimiser steps": lambda run: f"{run.steps:,}",
         "training time": lambda run: seconds_in_words(run.seconds),
     }
     columns = {plain(run.name): [read(run) for read in measures.values()] for run in found.runs}

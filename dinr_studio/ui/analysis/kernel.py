@@ -92,11 +92,16 @@ class KernelWindow(AnalysisWindow):
         self.course = CoursePlot("Course of the kernel's measures", "measure (no unit)")
         self.modes, self.measures = PictureStrip("Leading eigenfunctions"), MeasureTable("Measures of the kernels")
         halves = QSplitter(Qt.Orientation.Vertical)
-        for pair in ((self.spectrum, self.share, self.forecast), (self.modes, self.course, self.measures)):
+        self.spectrum.legend.setOffset((8, -6))  # below left and below right, where the curves are not
+        for plot in (self.share, self.forecast):
+            plot.legend.setOffset((-8, -6))
+        above: tuple[QWidget, ...] = (self.spectrum, self.share, self.forecast)
+        below: tuple[QWidget, ...] = (self.modes, self.course, self.measures)
+        for widgets, widths in ((above, (500, 400, 400)), (below, (400, 350, 500))):
             row = QSplitter(Qt.Orientation.Horizontal)
-            for widget in pair:
+            for widget in widgets:
                 row.addWidget(widget)
-            row.setSizes([500, 400, 400][: row.count()])
+            row.setSizes(widths)
             halves.addWidget(row)
         halves.setSizes([340, 260])
         self.clear()

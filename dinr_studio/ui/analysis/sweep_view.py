@@ -99,7 +99,8 @@ class PanelPlot(Plot):
         names = [(rank, name[:LONGEST_NAMES]) for rank, name in enumerate(panel.names)]
         item.getAxis("bottom").setTicks([names] if names else None)
         for count, line in enumerate(panel.lines):
-            self._draw(line, COLOURS[count % len(COLOURS)], panel, dashed=count >= len(COLOURS))
+            if len(line.x):  # of the others no run has ended yet
+                self._draw(line, COLOURS[count % len(COLOURS)], panel, dashed=count >= len(COLOURS))
 
     def __init__(self) -> None:
         self._bars: list[Any] = []

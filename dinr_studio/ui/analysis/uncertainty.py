@@ -144,7 +144,7 @@ class UncertaintyWindow(AnalysisWindow):
         self.plot.curve("as they stand", CURVE, held.raw_curve, "orange")
         self.plot.curve(f"times {held.factor:.3g}", CURVE, held.scaled_curve, "blue")
         of = f"{found.method} of {found.members}" if found.members > 1 else found.method
-        self.verdict.setText(f"{of}, on {held.count:,} held-out values. {verdict(held)}")
+        self.verdict.setText(f"{of[:1].upper()}{of[1:]}, on {held.count:,} held-out values. {verdict(held)}")
         cells = {
             name: [f"{100 * share:.1f} %" for share in shares]
             for name, shares in (("as they stand", held.raw), (f"times {held.factor:.3g}", held.scaled))

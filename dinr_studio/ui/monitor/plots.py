@@ -56,6 +56,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.name = name
         self.curves: dict[str, pg.PlotDataItem] = {}
         self.lines: dict[str, pg.InfiniteLine] = {}
+        self._from_zero = False
         item = self.getPlotItem()
         item.setLabel("bottom", x)
         item.setLabel("left", y)
@@ -71,8 +72,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self.restyle()
 
     def begin_at_zero(self) -> None:
-        """Keeps a bottom axis that is not logarithmic from showing what lies below 0."""
-        self.getPlotItem().getViewBox().setLimits(xMin=0)
+        """Lets the bottom axis, which is not logarithmic, go from 0 to what the curves reach."""
+        self._from_zero = True
 
     def curve(
         self,
@@ -101,6 +102,9 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             kept &= x > 0
         self.curves[name].setData(x[kept], y[kept], pen=pen, symbol="o" if dots else None, symbolSize=5,
                                   symbolBrush=shade, symbolPen=None)  # fmt: skip
+        ends = [c.xData.max() for c in self.curves.values() if self._from_zero and c.xData is not None and len(c.xData)]
+        if ends:
+            self.setXRange(0, 1.03 * max(ends), padding=0)
 
     def line(self, name: str, at: float, colour: str, *, angle: int = 0) -> None:
         """Draws a labelled straight line across the plot."""

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from dinr_studio.cli import values
-from dinr_studio.cli.commands import (
+from dinr_studio.cli.commands import print_json, target_of
+from dinr_studio.cli.options import (
     AsJson,
     Axes,
     Box,
@@ -20,18 +21,24 @@ from dinr_studio.cli.commands import (
     DataFile,
     Dataset,
     Device,
+    Epochs,
     Factor,
+    Family,
     Figure,
     Fill,
+    FitDevice,
     Force,
+    HoldOut,
     Mask,
     NewShape,
     NewSize,
+    Preset,
+    Seed,
+    Settings,
+    TimeLimit,
     Unit,
     VoxelSize,
     open_options,
-    print_json,
-    target_of,
 )
 from dinr_studio.errors import ConfigError
 
@@ -43,14 +50,6 @@ MaskOrFile = Annotated[
 ]
 
 Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A folder for the runs.")]
-Preset = Annotated[str, typer.Option(help="auto, quick, balanced, paper or paper-tuned.")]
-Family = Annotated[str | None, typer.Option(help="dinr-siren, dinr-ffnet, siren, ffnet or probe (by trial).")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the voxels, at most.")]
-TimeLimit = Annotated[str | None, typer.Option(help="Time of training for each, at most, as 60s, 5m or 1h.")]
-HoldOut = Annotated[float | None, typer.Option(help="Share of voxels never trained on, such as 0.02.")]
-FitDevice = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
-Seed = Annotated[int | None, typer.Option(help="The first fit's start of all random numbers.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as NAME=VALUE.")]
 
 
 def fsc(

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from dinr_studio.cli import values
-from dinr_studio.cli.commands import (
+from dinr_studio.cli.commands import print_json
+from dinr_studio.cli.options import (
     AsJson,
     Axes,
     Channel,
@@ -22,7 +23,6 @@ from dinr_studio.cli.commands import (
     Unit,
     VoxelSize,
     open_options,
-    print_json,
 )
 
 Source = Annotated[

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dinr_studio.cli import values
-from dinr_studio.cli.commands import AsJson, Data, Figure, Force, RunFile, print_json
+from dinr_studio.cli.commands import print_json
+from dinr_studio.cli.options import AsJson, Data, Figure, Force, RunFile
 
 if TYPE_CHECKING:
     from dinr_studio.experiments.inside.course import Course

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dinr_studio.cli.commands import AsJson, Data, Device, Force, print_json
+from dinr_studio.cli.commands import print_json
+from dinr_studio.cli.options import AsJson, Data, Device, Force
 
 RunFiles = Annotated[list[Path], typer.Argument(metavar="RUN.dinr ...", help="Run files that `fit` has written.")]
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from dinr_studio.cli import values
-from dinr_studio.cli.commands import (
+from dinr_studio.cli.commands import print_json, print_plan
+from dinr_studio.cli.options import (
     AsJson,
     Axes,
     Channel,
@@ -19,12 +20,11 @@ from dinr_studio.cli.commands import (
     Force,
     Mask,
     Positions,
+    Preset,
     Unit,
     Values,
     VoxelSize,
     open_options,
-    print_json,
-    print_plan,
 )
 from dinr_studio.errors import ConfigError
 
@@ -51,7 +51,7 @@ def sweep(
         typer.Option(help="Training of each run, as 20s or 2m: the processor's time, of all threads."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Runs of each combination, with as many seeds.")] = 1,
-    preset: Annotated[str, typer.Option(help="auto, quick, balanced, paper or paper-tuned.")] = "quick",
+    preset: Preset = "quick",
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting of all runs, as NAME=VALUE.")] = None,
     measure: Annotated[str | None, typer.Option(help="What else to measure: kernel, size.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Runs made at once, each with its part of the threads.")] = 1,

@@ -109,7 +109,7 @@ def test_a_fit_killed_at_any_moment_resumes_to_the_weights_of_one_that_never_was
         "--set",
         "micro_batch=2048",
         "--crop",
-        "0:24,:,:",
+        "0:10,:,:",
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 

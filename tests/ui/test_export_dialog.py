@@ -45,6 +45,13 @@ def fitted(shape, sizes, units, axes, channels=1):
     return list(fit(volume, FitConfig(preset="test", field=field, training=training)))[-1].run, volume
 
 
+@pytest.fixture
+def window(lent_window):
+    """One window for all tests."""
+    yield lent_window
+    lent_window.slices.show_alone(None)
+
+
 @pytest.fixture(scope="module")
 def still():
     """A run on 12 x 10 x 16 voxels of 2 x 1 x 1 nm, and its volume."""

@@ -24,6 +24,13 @@ SIZE = QSizeF(120, 70)  # millimetres
 
 
 @pytest.fixture
+def window(lent_window):
+    """One window for all tests."""
+    yield lent_window
+    lent_window.slices.show_alone(None)
+
+
+@pytest.fixture
 def shown(opened, qtbot):
     """The window with the small map open, once the 3D view has drawn it."""
     scene = opened.volume_view.scene

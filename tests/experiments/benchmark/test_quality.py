@@ -56,7 +56,7 @@ def test_judged_voxels_are_neither_trained_on_nor_watched(make_smooth_volume):
 def test_time_to_db_runs_ours_then_the_baseline_no_longer_than_its_factor(small, monkeypatch):
     monkeypatch.setattr(quality, "sample", lambda name: small)
     monkeypatch.setattr(quality, "GOALS", (1.0, 200.0))
-    result, said = finished(quality.time_to_db(replace(QUICK, raced=("small", "other")), Budget(8.0)))
+    result, said = finished(quality.time_to_db(replace(QUICK, raced=("small", "other")), Budget(3.0)))
     assert set(result) == {"small", "other"}
     reached, missed = result["small"]["1"], result["small"]["200"]
     assert reached["ours"] is not None

@@ -41,6 +41,8 @@ def fitted(tmp_path_factory):
         *SMALL,
         "--epochs",
         "60",
+        "--learning-rate",
+        "0.02",
         "--json",
     ]
     done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", cwd=folder)
@@ -286,7 +288,7 @@ def test_the_rate_counts_the_voxels_that_were_trained_on(fitted, shell, tmp_path
 
 def test_what_was_set_by_hand_stands_beside_the_reasons(fitted):
     _, result, err = fitted
-    assert result["reasons"][-1] == "set by hand: max_epochs=60, width=16, blocks=1"
+    assert result["reasons"][-1] == "set by hand: max_epochs=60, width=16, learning_rate=0.02, blocks=1"
     assert "set by hand: max_epochs=60" in err
 
 

@@ -150,7 +150,10 @@ def test_what_is_held_out_is_held_out_from_every_block_that_reaches_there(
     assert NORMALISATIONS[training.normalisation](whole.volume) == whole.normalisation
 
 
-def test_a_fit_that_was_stopped_goes_on_with_the_weights_of_one_that_was_not(volume, run, config, tmp_path):
+def test_a_fit_that_was_stopped_goes_on_with_the_weights_of_one_that_was_not(
+    volume, run, config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("dinr_studio.training.fit.REPORT_SECONDS", 0.0)  # each step is told, however quick it is
     path, partition = tmp_path / "a.dinr", run.partition
     seen = []
 

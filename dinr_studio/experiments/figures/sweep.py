@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 WIDE_SPAN = 20  # ratio of the greatest to the least value from which an axis is logarithmic, or by rank
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-PANEL_HEIGHT = 2.3
+PANEL_HEIGHT, PANEL_WIDTH = 2.3, 2.4
+SLANTED: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}  # names that would run together
 DARK_LINES = 6  # colours before they come again, with another line style
-LETTER, HANDLE = 0.06, 0.6  # inches of the legend that a letter takes, and a line's sample with the gaps
+LETTER, HANDLE = 0.06, 0.6  # inches that a letter takes, and in the legend a line's sample with the gaps
 MOST_NAMED = 6  # points on a logarithmic axis that are named
 STYLES = ("-", "--", ":", "-.")
 
@@ -132,7 +133,7 @@ def draw_sweep(summary: Summary) -> Figure:
     rows = panels(summary)
     columns = max(1, len(rows[0]))
     with figure_style():
-        figure = new_figure(max(COLUMN, 2.4 * columns), PANEL_HEIGHT * len(rows) + 0.5)
+        figure = new_figure(max(COLUMN, PANEL_WIDTH * columns), PANEL_HEIGHT * len(rows) + 0.5)
         grid = figure.subplots(len(rows), columns, squeeze=False, sharex=True, sharey="row")
         for row, (axes_of_row, panels_of_row) in enumerate(zip(grid, rows, strict=True)):
             for column, (axes, panel) in enumerate(zip(axes_of_row, panels_of_row, strict=True)):
@@ -166,7 +167,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
     if panel.log_height and any(line.y for line in panel.lines):
         axes.set_yscale("log")
     if panel.names:
-        axes.set_xticks(range(len(panel.names)), panel.names)
+        crowded = LETTER * (max(map(len, panel.names)) + 1) * len(panel.names) > PANEL_WIDTH
+        axes.set_xticks(range(len(panel.names)), panel.names, **(SLANTED if crowded else {}))
         axes.margins(x=0.12)
     elif not panel.logarithmic:
         axes.set_xticks(sorted({place for line in panel.lines for place in line.x}))

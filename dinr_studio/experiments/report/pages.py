@@ -46,14 +46,15 @@ def write_pdf(document: Document, path: Path) -> None:
         pages.write(document.title, size=16, bold=True, after=0.05)
         pages.write(document.subtitle, colour=QUIET, after=0.15)
         for number, block in enumerate(document.blocks):
-            _put(pages, block, document.blocks[number + 1 : number + 4])
+            behind = document.blocks[number + 1 : number + 4]
+            if number and behind and isinstance(block, Heading) and block.level == 1:
+                pages.turn()
+            _put(pages, block, behind)
         pages.finish()
 
 
 def _put(pages: _Pages, block: Block, behind: Sequence[Block]) -> None:
     if isinstance(block, Heading):
-        if block.level == 1 and behind:
-            pages.turn()
         size = 14 if block.level == 1 else 11
         pages.need(0.45 + _room_for(behind))
         pages.skip(0.16)

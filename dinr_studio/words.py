@@ -26,3 +26,8 @@ def seconds_in_words(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def capitalised(text: str) -> str:
+    """A text whose first letter is large, all others as they are."""
+    return text[:1].upper() + text[1:]

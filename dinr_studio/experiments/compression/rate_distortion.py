@@ -26,6 +26,7 @@ from dinr_studio.stages import Stage, Stages, within
 from dinr_studio.training.fit import field_of, fit
 from dinr_studio.training.run import Run
 from dinr_studio.volume import Volume
+from dinr_studio.words import capitalised
 
 BITS = (32, 16, 8, 6)
 LOSSES = (0.1, 0.5, 1.5, 3.0)  # dB that steps by sensitivity are to cost, by theory
@@ -92,7 +93,7 @@ class RateDistortion:
         if not told:
             told = self._compared(int(point.ratio) for point in self.fields)[-1:]
         sentence = "; ".join(told) or "at no ratio is there both a field and a codec"
-        return f"{sentence[:1].upper()}{sentence[1:]}."
+        return f"{capitalised(sentence)}."
 
     def _compared(self, ratios: Iterable[float]) -> list[str]:
         """For each ratio, the smallest first, that a field and another method come to: which is ahead."""

@@ -18,6 +18,7 @@ from dinr_studio.experiments.sweeps.summary import (
     terms_in_words,
     value_in_words,
 )
+from dinr_studio.words import capitalised
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -191,4 +192,4 @@ def _is_ordered(names: tuple[str, ...]) -> bool:
 
 
 def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
+    return capitalised(words)

@@ -137,8 +137,7 @@ class KernelWindow(AnalysisWindow):
             colour, dashed = COLOURS[one.name], one is not result.now
             self.spectrum.curve(one.name, index, values, colour, dashed=dashed)
             self.share.curve(one.name, index, one.spectrum.cumulative_share, colour, dashed=dashed)
-        self.spectrum.line("floor of 32 bits", result.now.spectrum.floor, "grey")
-        self.spectrum.lines["floor of 32 bits"].label.setPosition(0.5)  # right of the legend
+        self.spectrum.line("floor of 32 bits", result.now.spectrum.floor, "grey", named_at=0.5)  # beside the legend
         if result.places.pictured:
             pictures = [result.places.picture(mode) for mode in result.now.modes[:PICTURES]]
             self.modes.show_signed(pictures, [str(i + 1) for i in range(len(pictures))])

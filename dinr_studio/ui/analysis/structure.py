@@ -15,6 +15,7 @@ from dinr_studio.ui.analysis.parts import MeasureTable, shell_command
 from dinr_studio.ui.analysis.window import AnalysisWindow
 from dinr_studio.ui.colours import number
 from dinr_studio.ui.monitor.plots import Plot
+from dinr_studio.words import capitalised
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,8 +108,7 @@ class StructureWindow(AnalysisWindow):
         self.plot.curve("correlation", middles, [b.correlation for b in result.bands], "blue", dots=True)
         self.plot.curve("share of the data's power", middles, [b.share for b in result.bands], "green", dots=True)
         self.plot.getPlotItem().setLabel("bottom", f"spatial frequency (cycles per {unit})")
-        note = "; ".join(result.notes)
-        self.note.setText(f"{note[:1].upper()}{note[1:]}. Bands in cycles per {unit}.")
+        self.note.setText(f"{capitalised('; '.join(result.notes))}. Bands in cycles per {unit}.")
 
     def clear(self) -> None:
         """Shows nothing."""

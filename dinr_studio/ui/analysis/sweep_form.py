@@ -26,6 +26,7 @@ from dinr_studio.experiments.sweeps.plan import CONDITIONS, ENDS, Axis
 from dinr_studio.experiments.sweeps.recipes import RECIPES
 from dinr_studio.experiments.sweeps.words import axis_from, written
 from dinr_studio.ui.runs import NOT_IN_NAMES, runs_folder
+from dinr_studio.words import capitalised
 
 DESCRIPTIONS = {
     **CONDITIONS,
@@ -49,7 +50,7 @@ class Ticks(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         for number, (entry, tip) in enumerate(entries.items()):
             box = QCheckBox(entry)
-            box.setToolTip(tip[:1].upper() + tip[1:])
+            box.setToolTip(capitalised(tip))
             self.boxes[entry] = box
             grid.addWidget(box, number // columns, number % columns)
 

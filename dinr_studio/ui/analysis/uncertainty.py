@@ -18,6 +18,7 @@ from dinr_studio.ui.analysis.parts import MeasureTable, choice, shell_command, w
 from dinr_studio.ui.analysis.volumes import save_volume_of
 from dinr_studio.ui.analysis.window import AnalysisWindow
 from dinr_studio.ui.monitor.plots import Plot
+from dinr_studio.words import capitalised
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,7 +145,7 @@ class UncertaintyWindow(AnalysisWindow):
         self.plot.curve("as they stand", CURVE, held.raw_curve, "orange")
         self.plot.curve(f"times {held.factor:.3g}", CURVE, held.scaled_curve, "blue")
         of = f"{found.method} of {found.members}" if found.members > 1 else found.method
-        self.verdict.setText(f"{of[:1].upper()}{of[1:]}, on {held.count:,} held-out values. {verdict(held)}")
+        self.verdict.setText(f"{capitalised(of)}, on {held.count:,} held-out values. {verdict(held)}")
         cells = {
             name: [f"{100 * share:.1f} %" for share in shares]
             for name, shares in (("as they stand", held.raw), (f"times {held.factor:.3g}", held.scaled))

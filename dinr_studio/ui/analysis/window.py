@@ -30,7 +30,7 @@ from dinr_studio.ui.analysis.saving import save_figure_of, save_table_of
 from dinr_studio.ui.background import Work, spare_threads
 from dinr_studio.ui.monitor.plots import Plot
 from dinr_studio.ui.panels.parts import heading, scrolling
-from dinr_studio.words import seconds_in_words
+from dinr_studio.words import capitalised, seconds_in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -239,7 +239,7 @@ class AnalysisWindow(QWidget):
             self.bar.setValue(round(STEPS * stage.share))
         elapsed = time.perf_counter() - self._began
         left = elapsed * (1 - stage.share) / stage.share if known and stage.share > 0 else math.nan
-        doing = stage.doing[:1].upper() + stage.doing[1:]
+        doing = capitalised(stage.doing)
         self.say(doing if math.isnan(left) else f"{doing}, {seconds_in_words(left)} left")
 
     @Slot(str)

@@ -102,15 +102,20 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             kept &= x > 0
         self.curves[name].setData(x[kept], y[kept], pen=pen, symbol="o" if dots else None, symbolSize=5,
                                   symbolBrush=shade, symbolPen=None)  # fmt: skip
-        ends = [c.xData.max() for c in self.curves.values() if self._from_zero and c.xData is not None and len(c.xData)]
-        if ends:
-            self.setXRange(0, 1.03 * max(ends), padding=0)
+        if self._from_zero:
+            ends = [one.xData.max() for one in self.curves.values() if one.xData is not None and len(one.xData)]
+            self.setXRange(0, 1.03 * max(ends, default=1.0), padding=0)
 
-    def line(self, name: str, at: float, colour: str, *, angle: int = 0) -> None:
-        """Draws a labelled straight line across the plot."""
+    def line(self, name: str, at: float, colour: str, *, angle: int = 0, named_at: float | None = None) -> None:
+        """Draws a labelled straight line across the plot; named_at: how far along it its name is, from 0 to 1."""
         if name not in self.lines:
             anchor = (0, 1) if angle == 0 else (1, 1)  # above a level line, left of an upright one
-            options = {"position": 0.12 if angle == 0 else 0.8, "color": CURVES[colour], "anchors": [anchor, anchor]}
+            usual = 0.12 if angle == 0 else 0.8
+            options = {
+                "position": usual if named_at is None else named_at,
+                "color": CURVES[colour],
+                "anchors": [anchor, anchor],
+            }
             pen = pg.mkPen(CURVES[colour], width=1.4, style=Qt.PenStyle.DashLine)
             self.lines[name] = pg.InfiniteLine(angle=angle, pen=pen, label=name, labelOpts=options)
             self.addItem(self.lines[name])
